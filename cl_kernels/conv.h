@@ -1,0 +1,97 @@
+/*
+ * 2-D convolution with zero padding of kernel/2: forward, input gradient, weight gradient.
+ * Layouts and weight order: layout.h. Three families give the same results within tolerance:
+ * vector (conv_vector.*), tiled (conv_tiled.*), im2col + CLBlast GEMM (conv_gemm.*).
+ *
+ * All calls only enqueue on the device's in-order queue; nothing waits.
+ */
+#ifndef CLADE_CL_KERNELS_CONV_H
+#define CLADE_CL_KERNELS_CONV_H
+
+#include <stdbool.h>
+
+#include "cl_kernels/device.h"
+#include "cl_kernels/layout.h"
+#include "inputs/genome.h"
+#include "inputs/settings.h"
+
+/* ACT_COUNT stands for "none" wherever an `enum activation` is an epilogue. */
+
+struct conv_shape {
+    int channels_in, channels_out;
+    int kernel; /* 1, 3, 5, 7 */
+    int stride; /* 1, 2 */
+};
+
+struct conv; /* one convolution of one network on one device */
+
+/* A view of a device buffer that starts `offset` floats in. */
+struct span {
+    cl_mem buffer;
+    size_t offset;
+};
+
+/* What the forward pass adds to the plain sum. */
+struct conv_epilogue {
+    struct span bias;           /* [channels_out rounded up to group]; buffer NULL: no bias */
+    enum activation activation; /* ACT_COUNT: none */
+    cl_mem derivative;          /* for swish and gelu in training: d activation / d input, in the
+                                   layout of the output; NULL: not kept */
+};
+
+/* What the input gradient is multiplied with before it is stored: the derivative of the layer
+   below, so that what is stored is the gradient of that layer's sums. */
+struct conv_chain {
+    enum activation activation; /* of the layer below; ACT_COUNT: none */
+    cl_mem kept;                /* relu, sigmoid, tanh: the layer's output; swish, gelu: the kept
+                                   derivative; in the layout of the input gradient */
+    struct layout layout;       /* of `kept` */
+};
+
+/*
+ * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
+ * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
+ * any. `family` is CONV_VECTOR, CONV_TILED or CONV_CLBLAST. `batch` is the largest number of
+ * images in a call.
+ */
+struct conv_plan {
+    struct conv_shape shape;
+    struct layout input, output, gradient, input_gradient;
+    enum conv_family family;
+    int batch;
+};
+
+enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan);
+void conv_destroy(struct conv *conv);
+
+/* Channels in a weight group (of the output; of the input for the transposed copy), and floats
+   of the packed weights: groups * taps * reduced channels * group. */
+int conv_group(const struct conv *conv);
+int conv_group_transposed(const struct conv *conv);
+size_t conv_weight_floats(const struct conv *conv);
+size_t conv_transposed_floats(const struct conv *conv);
+
+/* Partial sums that conv_weight_gradient writes: this many copies of the weights (and of the
+   bias), to be added in order. */
+int conv_splits(const struct conv *conv);
+
+/* Packed place of weight [output channel][input channel][tap], for either copy. */
+size_t conv_weight_place(const struct conv *conv, int output, int input, int tap);
+size_t conv_transposed_place(const struct conv *conv, int output, int input, int tap);
+
+/* y = activation(x * w + bias) for the first `images` images. */
+enum error conv_forward(struct conv *conv, cl_mem x, struct span weights,
+                        const struct conv_epilogue *epilogue, cl_mem y, int images);
+
+/* dx = (dy * transposed w) . derivative of the layer below. Overwrites the inside of dx. */
+enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transposed,
+                               const struct conv_chain *chain, cl_mem dx, int images);
+
+/*
+ * Partial sums of dw and db: split s writes weights at dw.offset + s * split_stride and the bias
+ * at db.offset + s * split_stride (floats), overwriting.
+ */
+enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
+                                struct span db, size_t split_stride, int images);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * A network on a device: genome -> plan -> forward, backward, step. One thread at a time.
+ * Order of use: network_create, network_initialise (or network_write_parameters),
+ * network_train / network_evaluate as often as wanted, network_destroy.
+ */
+#ifndef CLADE_CL_KERNELS_NETWORK_H
+#define CLADE_CL_KERNELS_NETWORK_H
+
+#include <stdint.h>
+
+#include "cl_kernels/device.h"
+#include "inputs/dataset.h"
+#include "inputs/genome.h"
+#include "inputs/settings.h"
+
+/* Images as bytes on a device, shared by all networks on it. */
+struct image_store;
+
+enum error image_store_create(struct image_store **out, struct device *device,
+                              const struct images *images);
+void image_store_destroy(struct image_store *store); /* NULL is allowed */
+
+struct network;
+
+/* Bytes of device buffers the network will take (without the image store). */
+uint64_t network_bytes(const struct genome *genome, const struct image_shape *shape,
+                       const struct training_settings *training, enum conv_family family,
+                       const struct device *device);
+
+/* ERR_TOO_BIG when it does not fit in the device, before anything is trained. `shape` and the
+   recipe are copied. */
+enum error network_create(struct network **out, struct device *device, const struct genome *genome,
+                          const struct image_shape *shape, const struct training_settings *training,
+                          enum conv_family family);
+void network_destroy(struct network *network); /* NULL is allowed */
+
+/* He (relu, swish, gelu) or Glorot (sigmoid, tanh) normal weights, zero biases. */
+enum error network_initialise(struct network *network, uint64_t seed);
+
+/*
+ * Parameters and gradients in canonical order, as PyTorch names them: for each convolution weight
+ * [out][in][row][column] and bias [out]; dense weight [64][channels], bias [64]; output weight
+ * [classes][64], bias [classes]. network_parameter_count() floats.
+ */
+int64_t network_parameter_count(const struct network *network);
+enum error network_read_parameters(struct network *network, float *parameters);
+enum error network_write_parameters(struct network *network, const float *parameters);
+enum error network_read_gradients(struct network *network, float *gradients);
+
+/* What a pass over images gives. */
+struct pass_result {
+    double loss;     /* mean cross-entropy */
+    double accuracy; /* 0..1 */
+    uint32_t count;
+};
+
+/*
+ * Trains once over order[0..count): batches of training->batch, the last one ragged. `step` is
+ * the number of steps made before (of `total_steps`, for the schedule). Waits once, at the end.
+ * ERR_DIVERGED when the mean loss is not finite. `mean`/`std` normalise pixels / 255.
+ */
+enum error network_train(struct network *network, struct image_store *images, const uint32_t *order,
+                         uint32_t count, int64_t step, int64_t total_steps,
+                         struct pass_result *result);
+
+/* Evaluates over order[0..count); logits (may be NULL) get count * classes floats. */
+enum error network_evaluate(struct network *network, struct image_store *images,
+                            const uint32_t *order, uint32_t count, struct pass_result *result,
+                            float *logits);
+
+/* Floating-point operations of one training image, as `clade bench` counts them: forward, input
+   gradient except the first layer's, weight gradient; a multiply-accumulate is 2. */
+double network_flops_per_image(const struct genome *genome, const struct image_shape *shape);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * Settings of a run. Every key stands once, in the table of settings.c, with its default, unit,
+ * range and help; INI files (through inih), --set, --print-settings and the man page use it.
+ */
+#ifndef CLADE_INPUTS_SETTINGS_H
+#define CLADE_INPUTS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "inputs/genome.h"
+#include "pipeline/base/error.h"
+#include "pipeline/base/text.h"
+
+enum { SETTINGS_LIST_MAX = 32, SETTINGS_PATH_SIZE = 1024 };
+
+struct int_list {
+    int count;
+    int values[SETTINGS_LIST_MAX];
+};
+
+struct data_settings {
+    char dir[SETTINGS_PATH_SIZE]; /* where the four files are */
+    char train_images[256], train_labels[256], test_images[256], test_labels[256];
+    int validation_images; /* taken from the training file, stratified */
+    uint64_t split_seed;
+};
+
+struct space_settings {
+    int min_layers, max_layers;
+    struct int_list filters, kernels;
+    struct int_list activations; /* enum activation */
+    int64_t max_parameters;      /* 0: no limit */
+    int64_t max_macs;            /* 0: no limit */
+};
+
+enum algorithm { ALGORITHM_AGING, ALGORITHM_RANDOM };
+enum mutation {
+    MUTATION_SWAP,
+    MUTATION_INVERSION,
+    MUTATION_FILTERS,
+    MUTATION_LAYER,
+    MUTATION_ADD,
+    MUTATION_REMOVE,
+    MUTATION_COUNT
+};
+
+struct search_settings {
+    enum algorithm algorithm;
+    uint64_t seed;
+    int population; /* P */
+    int sample;     /* S */
+    int cycles;     /* candidates in all, the first P included */
+    int in_flight;  /* candidate k is bred from the results of candidates 0..k-in_flight only, so
+                       the search does not depend on timing or on how many workers there are */
+    double mutation_weights[MUTATION_COUNT]; /* relative; 0 switches one off */
+};
+
+enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_ADAM, OPTIMIZER_SGD };
+enum schedule { SCHEDULE_ONE_CYCLE, SCHEDULE_CONSTANT };
+
+struct training_settings {
+    int epochs;
+    int batch;
+    int train_images; /* 0: all that are not validation images */
+    enum optimizer optimizer;
+    enum schedule schedule;
+    double learning_rate; /* the peak of one-cycle */
+    double weight_decay;
+    double momentum; /* SGD */
+    double beta1, beta2, epsilon;
+    double warmup; /* share of the steps that one-cycle climbs */
+};
+
+struct confirm_settings {
+    int epochs;
+    int seeds;
+    int train_images; /* 0: all that are not validation images */
+};
+
+enum conv_family { CONV_AUTO, CONV_VECTOR, CONV_TILED, CONV_CLBLAST, CONV_FAMILY_COUNT };
+
+struct device_settings {
+    char use[256];     /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */
+    int slots;         /* a CPU device; 0: one a core */
+    int retries;       /* of a candidate whose worker died */
+    double time_limit_s; /* a candidate; 0: none */
+    enum conv_family conv;
+};
+
+struct output_settings {
+    char dir[SETTINGS_PATH_SIZE]; /* new run directories are made here */
+};
+
+struct settings {
+    struct data_settings data;
+    struct space_settings space;
+    struct search_settings search;
+    struct training_settings training;
+    struct confirm_settings confirm;
+    struct device_settings devices;
+    struct output_settings outputs;
+};
+
+/* Where each key got its value: "default", "FILE:LINE", "--set". One entry a table row. */
+enum { SETTINGS_KEYS_MAX = 96, SETTINGS_ORIGIN_SIZE = 288 };
+struct settings_origins {
+    char text[SETTINGS_KEYS_MAX][SETTINGS_ORIGIN_SIZE];
+};
+
+void settings_defaults(struct settings *settings, struct settings_origins *origins);
+
+/*
+ * Reads an INI file over what *settings holds. ERR_USAGE names file, line, key, value, the allowed
+ * range and the nearest known key; ERR_USAGE too when the file cannot be read.
+ */
+enum error settings_read_file(struct settings *settings, struct settings_origins *origins,
+                              const char *path);
+
+/* Applies one "section.key=value". */
+enum error settings_apply(struct settings *settings, struct settings_origins *origins,
+                          const char *assignment);
+
+/* Checks what concerns several keys at once (sample <= population, min_layers <= max_layers, ...).
+   Call after the last change. */
+enum error settings_check(const struct settings *settings);
+
+/* All keys as a valid INI file; each line ends with a comment that names its origin. `origins`
+   may be NULL: no comments. Reading it back gives equal settings. */
+void settings_print(struct text *out, const struct settings *settings,
+                    const struct settings_origins *origins);
+
+/* The section of clade-settings(5): every key with default, unit, range and help, as man source. */
+void settings_manual(struct text *out);
+
+/* One key's value as text, by "section.key"; false if there is no such key. */
+bool settings_get(struct text *out, const struct settings *settings, const char *key);
+
+const char *mutation_name(enum mutation mutation);
+const char *conv_family_name(enum conv_family family);
+const char *algorithm_name(enum algorithm algorithm);
+
+#endif
