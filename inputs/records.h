@@ -1,0 +1,122 @@
+/*
+ * Records that stages compute, the store keeps and outputs print, beside struct candidate. Plain
+ * values. The functions that fill them are in stages/ (statistics.h, confirm.h, report.h).
+ *
+ * Accuracies are shares, 0..1; losses are mean cross-entropies in nats; a number that is not
+ * known is NAN.
+ */
+#ifndef CLADE_INPUTS_RECORDS_H
+#define CLADE_INPUTS_RECORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inputs/candidate.h"
+#include "inputs/settings.h"
+
+/* One finalist retrained under one seed and scored on the test images. */
+struct confirmation {
+    int64_t candidate; /* whose genome it is */
+    int replicate;     /* 0.. */
+    uint64_t seed;
+    struct genome genome;
+    int epochs;
+    int train_images;
+    double train_loss, validation_loss, validation_accuracy;
+    double test_loss, test_accuracy;
+    double images_per_s; /* training only */
+    double duration_s;
+    int classes;
+    uint32_t test_images;
+    uint8_t *predictions; /* [test_images], the class with the largest logit; owned */
+    uint32_t *confusion;  /* [classes][classes], row: true class, column: predicted; owned */
+    /* The caller's: */
+    char device[CANDIDATE_DEVICE_SIZE];
+    int worker;
+    int64_t started_utc_us;
+};
+
+/* One generation, from the candidates in it that have ended. */
+struct generation {
+    int number;                       /* 0.. */
+    int evaluated;                    /* candidates with a score */
+    int failed;                       /* candidates that ended without one */
+    double best, mean, median, worst; /* validation accuracy; NAN when evaluated is 0 */
+    int64_t best_candidate;           /* -1 when evaluated is 0; the fields below are then unset */
+    struct genome best_genome;
+    struct genome_cost best_cost;
+    double elapsed_s; /* from the first start of the run to the last end in this generation */
+};
+
+struct interval {
+    double low, high;
+};
+
+/* What one device did. */
+struct device_usage {
+    char name[CANDIDATE_DEVICE_SIZE];
+    int workers;         /* different ones */
+    int attempts;        /* that ended on it */
+    int failed;          /* of them */
+    double busy_s;       /* sum over the attempts */
+    double images_per_s; /* mean of the scored attempts, a worker; NAN when there is none */
+};
+
+/* One class of the data in the winner's test result. */
+struct class_score {
+    uint32_t images; /* of this class in the test file */
+    uint32_t correct;
+    double accuracy;          /* NAN when there are no images */
+    struct interval interval; /* 95 %, Wilson */
+    int confused_with;        /* the class it is most often taken for; -1 when never */
+};
+
+/*
+ * All that report.md says. Pointers into the input are borrowed and must outlive the report;
+ * arrays marked "owned" are freed by report_free().
+ */
+struct report {
+    /* Borrowed from the input: */
+    const char *run;
+    const char *version;
+    const struct settings *settings;
+    const struct candidate *candidates;
+    size_t candidate_count;
+    const struct confirmation *confirmations;
+    size_t confirmation_count;
+    struct image_shape shape;
+
+    const struct candidate *best;       /* of the whole history; NULL when none has a score */
+    const struct candidate *first_best; /* of generation 0; NULL when none has a score */
+    /* Validation accuracy of best minus first_best, with its 95 % interval; NAN without both. */
+    double gain;
+    struct interval gain_interval;
+    double parameter_ratio; /* parameters of best / of first_best; NAN without both */
+
+    /* The confirmation of best with the highest validation accuracy; NULL when there is none. The
+       test images did not choose it, so its test accuracy is not flattered. */
+    const struct confirmation *winner;
+    struct interval test_interval;               /* 95 % of winner->test_accuracy, Wilson */
+    int replicates;                              /* confirmations of best */
+    double test_mean, test_lowest, test_highest; /* over them; NAN when there is none */
+    struct class_score *classes; /* [winner->classes], owned; NULL without a winner */
+
+    const struct candidate **lineage; /* owned: from best back to its random ancestor */
+    size_t lineage_count;
+    const struct candidate **front; /* owned: fewest parameters first */
+    size_t front_count;
+    struct generation *generations; /* owned: in order, those that have begun to end */
+    size_t generation_count;
+    struct device_usage *devices; /* owned */
+    size_t device_count;
+
+    int evaluated;                        /* candidates with a score */
+    int attempts[CANDIDATE_STATUS_COUNT]; /* by status */
+    double elapsed_s;                     /* first start to last end */
+    double busy_s;                        /* sum over attempts and confirmations */
+    double trained_images;                /* passes over single images in scored attempts */
+    double images_per_s;                  /* trained_images / elapsed_s; NAN without any */
+};
+
+#endif

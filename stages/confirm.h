@@ -1,0 +1,32 @@
+/*
+ * Stage "confirm": the finalist is trained again, longer, and meets the test images. This is the
+ * only place that opens the test files, and each replicate reads them once, after training.
+ */
+#ifndef CLADE_STAGES_CONFIRM_H
+#define CLADE_STAGES_CONFIRM_H
+
+#include <stdint.h>
+
+#include "inputs/records.h"
+#include "stages/train.h"
+
+/* The training seed of a replicate (0..) of a candidate's confirmation. */
+uint64_t confirm_seed(uint64_t run_seed, int64_t candidate, int replicate);
+
+/* The training recipe at confirm's fidelity. */
+struct training_settings confirm_training(const struct settings *settings);
+
+/*
+ * Trains `genome` at confirm's fidelity under `seed` and scores it on the test images. On success
+ * fills *result but for `candidate`, `replicate` and "the caller's"; the caller frees it with
+ * confirmation_free(). `weights`, if not NULL, receives malloc'ed canonical parameters (as many as
+ * genome_cost() says). Errors: those of train_candidate(); ERR_DATA when the test files are bad or
+ * do not fit the training files. On failure *result is empty and *weights NULL.
+ */
+enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
+                          const struct genome *genome, const struct settings *settings,
+                          uint64_t seed, train_watch *watch, void *user, float **weights);
+
+void confirmation_free(struct confirmation *confirmation);
+
+#endif
