@@ -1,0 +1,28 @@
+/*
+ * What a family of convolution kernels offers to conv.c, which checks arguments and dispatches.
+ * The functions mean what conv.h says of their namesakes; `state` is the family's own.
+ */
+#ifndef CLADE_CL_KERNELS_CONV_FAMILY_H
+#define CLADE_CL_KERNELS_CONV_FAMILY_H
+
+#include "cl_kernels/conv.h"
+
+struct conv_family_ops {
+    const char *name;
+    /* *state is NULL after a failure. `plan` is valid during the call only: copy it. */
+    enum error (*create)(void **state, struct device *device, const struct conv_plan *plan);
+    void (*destroy)(void *state); /* NULL is allowed */
+    int (*group)(const void *state);
+    int (*group_transposed)(const void *state);
+    int (*splits)(const void *state);
+    enum error (*forward)(void *state, cl_mem x, struct span weights,
+                          const struct conv_epilogue *epilogue, cl_mem y, int images);
+    enum error (*input_gradient)(void *state, cl_mem dy, struct span transposed,
+                                 const struct conv_chain *chain, cl_mem dx, int images);
+    enum error (*weight_gradient)(void *state, cl_mem x, cl_mem dy, struct span dw, struct span db,
+                                  size_t split_stride, int images);
+};
+
+extern const struct conv_family_ops conv_vector_ops, conv_tiled_ops, conv_gemm_ops;
+
+#endif
