@@ -111,10 +111,12 @@ struct report {
     struct device_usage *devices; /* owned */
     size_t device_count;
 
+    int ended;                            /* candidates that ended, with a score or without */
     int evaluated;                        /* candidates with a score */
     int attempts[CANDIDATE_STATUS_COUNT]; /* by status */
     double elapsed_s;                     /* first start to last end */
-    double busy_s;                        /* sum over attempts and confirmations */
+    double busy_s;                        /* sum over the attempts */
+    double confirm_s;                     /* sum over the confirmations */
     double trained_images;                /* passes over single images in scored attempts */
     double images_per_s;                  /* trained_images / elapsed_s; NAN without any */
 };

@@ -50,7 +50,6 @@ struct table {
     const char *help; /* what a row is */
     const struct column *columns;
     size_t column_count;
-    size_t row_size; /* rows are an array of structs of this size */
 };
 
 extern const struct table candidates_table;  /* rows: struct candidate */
@@ -60,7 +59,7 @@ extern const struct table pareto_table;      /* rows: struct candidate */
 /* All of them, in the order of the dictionary; ends with NULL. */
 extern const struct table *const all_tables[];
 
-/* Header and rows. `row_pointers`: rows[0..count), each of the table's struct. */
+/* `row` is a struct of the kind the table is of. */
 void table_header(struct csv_rows *out, const struct table *table);
 void table_row(struct csv_rows *out, const struct table *table, const void *row,
                const struct table_context *context);

@@ -1,0 +1,409 @@
+#include "outputs/tables.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Cells. */
+
+static void set_text(struct cell *cell, const char *s)
+{
+    snprintf(cell->text, sizeof cell->text, "%s", s);
+    cell->missing = s[0] == '\0';
+}
+
+static void set_id(struct cell *cell, int64_t id)
+{
+    cell->missing = id < 0;
+    snprintf(cell->text, sizeof cell->text, "c%06" PRId64, id);
+}
+
+static void set_integer(struct cell *cell, int64_t value)
+{
+    cell->integer = value;
+}
+
+static void set_number(struct cell *cell, double value)
+{
+    cell->number = value;
+    cell->missing = isnan(value);
+}
+
+/* GETTER(name, row type): the head of a getter, with the row in `r`. */
+#define GETTER(name, type)                                                                         \
+    static void name##_of(struct cell *cell, const type *r);                                       \
+    static void name(struct cell *cell, const void *row, const struct table_context *context)      \
+    {                                                                                              \
+        (void)context;                                                                             \
+        name##_of(cell, row);                                                                      \
+    }                                                                                              \
+    static void name##_of(struct cell *cell, const type *r)
+
+static void get_schema(struct cell *cell, const void *row, const struct table_context *context)
+{
+    (void)row;
+    (void)context;
+    set_integer(cell, TABLES_SCHEMA);
+}
+
+static void get_run(struct cell *cell, const void *row, const struct table_context *context)
+{
+    (void)row;
+    set_text(cell, context->run);
+}
+
+#define SCHEMA_AND_RUN                                                                             \
+    {"schema", COLUMN_INTEGER, "", "version of this table's columns", get_schema},                 \
+    {                                                                                              \
+        "run", COLUMN_TEXT, "", "name of the run", get_run                                         \
+    }
+
+/* struct candidate */
+
+GETTER(candidate_id, struct candidate)
+{
+    set_id(cell, r->id);
+}
+
+GETTER(candidate_generation, struct candidate)
+{
+    set_integer(cell, r->generation);
+}
+
+GETTER(candidate_attempt, struct candidate)
+{
+    set_integer(cell, r->attempt);
+}
+
+GETTER(candidate_status_text, struct candidate)
+{
+    set_text(cell, candidate_status_name(r->status));
+}
+
+GETTER(candidate_genome, struct candidate)
+{
+    genome_format(cell->text, &r->genome);
+}
+
+GETTER(candidate_origin, struct candidate)
+{
+    set_text(cell, r->parent < 0 ? "random" : "mutation");
+}
+
+GETTER(candidate_operator, struct candidate)
+{
+    set_text(cell, r->operator_name);
+}
+
+GETTER(candidate_parent, struct candidate)
+{
+    set_id(cell, r->parent);
+}
+
+GETTER(candidate_layers, struct candidate)
+{
+    set_integer(cell, r->genome.layer_count);
+}
+
+GETTER(candidate_parameters, struct candidate)
+{
+    set_integer(cell, r->cost.parameters);
+}
+
+GETTER(candidate_macs, struct candidate)
+{
+    set_integer(cell, r->cost.macs);
+}
+
+GETTER(candidate_epochs, struct candidate)
+{
+    set_integer(cell, r->epochs);
+}
+
+GETTER(candidate_train_images, struct candidate)
+{
+    set_integer(cell, r->train_images);
+}
+
+/* As text with a letter: spreadsheets keep only 15 digits of a number. */
+GETTER(candidate_seed, struct candidate)
+{
+    snprintf(cell->text, sizeof cell->text, "s%016" PRIx64, r->seed);
+}
+
+static double if_scored(const struct candidate *r, double value)
+{
+    return r->status == CANDIDATE_DONE ? value : NAN;
+}
+
+GETTER(candidate_train_loss, struct candidate)
+{
+    set_number(cell, if_scored(r, r->train_loss));
+}
+
+GETTER(candidate_validation_loss, struct candidate)
+{
+    set_number(cell, if_scored(r, r->validation_loss));
+}
+
+GETTER(candidate_validation_accuracy, struct candidate)
+{
+    set_number(cell, if_scored(r, r->validation_accuracy));
+}
+
+GETTER(candidate_device, struct candidate)
+{
+    set_text(cell, r->device);
+}
+
+static bool started(const struct candidate *r)
+{
+    return r->started_utc_us > 0;
+}
+
+GETTER(candidate_worker, struct candidate)
+{
+    snprintf(cell->text, sizeof cell->text, "w%02d", r->worker);
+    cell->missing = !started(r);
+}
+
+GETTER(candidate_started, struct candidate)
+{
+    cell->integer = r->started_utc_us;
+    cell->missing = !started(r);
+}
+
+GETTER(candidate_duration, struct candidate)
+{
+    set_number(cell, started(r) ? r->duration_s : NAN);
+}
+
+GETTER(candidate_images_per_s, struct candidate)
+{
+    set_number(cell, if_scored(r, r->images_per_s));
+}
+
+static const struct column candidate_columns[] = {
+    SCHEMA_AND_RUN,
+    {"candidate", COLUMN_TEXT, "", "id, in the order in which candidates were proposed",
+     candidate_id},
+    {"generation", COLUMN_INTEGER, "",
+     "0 for the first population, then one more every time as many candidates were proposed again",
+     candidate_generation},
+    {"attempt", COLUMN_INTEGER, "",
+     "1 for the first try; a candidate whose worker died is tried again", candidate_attempt},
+    {"status", COLUMN_TEXT, "",
+     "how the attempt ended: done, diverged (loss not finite), too_big (does not fit in the "
+     "device's memory), timeout, lost (worker died, tried again), failed (lost too often)",
+     candidate_status_text},
+    {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
+    {"origin", COLUMN_TEXT, "", "random, or mutation of a parent", candidate_origin},
+    {"operator", COLUMN_TEXT, "", "random, or the mutation that made it", candidate_operator},
+    {"parent", COLUMN_TEXT, "", "candidate that was mutated; empty for a random one",
+     candidate_parent},
+    {"layers", COLUMN_INTEGER, "", "convolutions", candidate_layers},
+    {"parameters", COLUMN_INTEGER, "", "weights and biases", candidate_parameters},
+    {"macs", COLUMN_INTEGER, "", "multiply-accumulates of one image, forward", candidate_macs},
+    {"epochs", COLUMN_INTEGER, "", "passes over the training images", candidate_epochs},
+    {"train_images", COLUMN_INTEGER, "", "training images in an epoch", candidate_train_images},
+    {"seed", COLUMN_TEXT, "", "training seed, hexadecimal after an s", candidate_seed},
+    {"train_loss", COLUMN_NUMBER, "nat", "mean cross-entropy over the last training epoch",
+     candidate_train_loss},
+    {"validation_loss", COLUMN_NUMBER, "nat", "mean cross-entropy on the validation images",
+     candidate_validation_loss},
+    {"validation_accuracy", COLUMN_NUMBER, "share", "validation images classified right, 0 to 1",
+     candidate_validation_accuracy},
+    {"device", COLUMN_TEXT, "", "OpenCL device that trained it", candidate_device},
+    {"worker", COLUMN_TEXT, "", "worker process (slot) that trained it", candidate_worker},
+    {"started_utc", COLUMN_TIME, "UTC", "when the attempt started", candidate_started},
+    {"duration_s", COLUMN_NUMBER, "s", "training and validation", candidate_duration},
+    {"images_per_s", COLUMN_NUMBER, "images/s", "training images a second in this worker",
+     candidate_images_per_s},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+const struct table candidates_table = {
+    "candidates.csv",
+    "Every attempt that ended, by candidate and attempt. generations/gen_0000.csv and so on have "
+    "the same columns, with the last attempt of every candidate of one generation.",
+    candidate_columns, COUNT(candidate_columns)};
+
+/* struct generation */
+
+GETTER(generation_number, struct generation)
+{
+    set_integer(cell, r->number);
+}
+
+GETTER(generation_evaluated, struct generation)
+{
+    set_integer(cell, r->evaluated);
+}
+
+GETTER(generation_failed, struct generation)
+{
+    set_integer(cell, r->failed);
+}
+
+GETTER(generation_best, struct generation)
+{
+    set_number(cell, r->best);
+}
+
+GETTER(generation_mean, struct generation)
+{
+    set_number(cell, r->mean);
+}
+
+GETTER(generation_median, struct generation)
+{
+    set_number(cell, r->median);
+}
+
+GETTER(generation_worst, struct generation)
+{
+    set_number(cell, r->worst);
+}
+
+GETTER(generation_best_candidate, struct generation)
+{
+    set_id(cell, r->best_candidate);
+}
+
+GETTER(generation_best_genome, struct generation)
+{
+    cell->missing = r->best_candidate < 0;
+    if (!cell->missing)
+        genome_format(cell->text, &r->best_genome);
+}
+
+GETTER(generation_best_parameters, struct generation)
+{
+    cell->missing = r->best_candidate < 0;
+    set_integer(cell, r->best_cost.parameters);
+}
+
+GETTER(generation_elapsed, struct generation)
+{
+    set_number(cell, r->elapsed_s);
+}
+
+static const struct column generation_columns[] = {
+    SCHEMA_AND_RUN,
+    {"generation", COLUMN_INTEGER, "", "0 for the first population", generation_number},
+    {"evaluated", COLUMN_INTEGER, "", "candidates with a score", generation_evaluated},
+    {"failed", COLUMN_INTEGER, "", "candidates that ended without one", generation_failed},
+    {"best_validation_accuracy", COLUMN_NUMBER, "share", "the highest, 0 to 1", generation_best},
+    {"mean_validation_accuracy", COLUMN_NUMBER, "share", "over those with a score",
+     generation_mean},
+    {"median_validation_accuracy", COLUMN_NUMBER, "share", "over those with a score",
+     generation_median},
+    {"worst_validation_accuracy", COLUMN_NUMBER, "share", "the lowest", generation_worst},
+    {"best_candidate", COLUMN_TEXT, "", "the candidate with the highest",
+     generation_best_candidate},
+    {"best_genome", COLUMN_TEXT, "", "its genome", generation_best_genome},
+    {"best_parameters", COLUMN_INTEGER, "", "its weights and biases", generation_best_parameters},
+    {"elapsed_s", COLUMN_NUMBER, "s",
+     "from the first start of the run to the generation's last end", generation_elapsed},
+};
+
+const struct table generations_table = {"generations.csv", "One generation.", generation_columns,
+                                        COUNT(generation_columns)};
+
+static const struct column pareto_columns[] = {
+    SCHEMA_AND_RUN,
+    {"candidate", COLUMN_TEXT, "", "id, as in candidates.csv", candidate_id},
+    {"generation", COLUMN_INTEGER, "", "in which it was proposed", candidate_generation},
+    {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
+    {"parameters", COLUMN_INTEGER, "", "weights and biases", candidate_parameters},
+    {"macs", COLUMN_INTEGER, "", "multiply-accumulates of one image, forward", candidate_macs},
+    {"validation_accuracy", COLUMN_NUMBER, "share", "validation images classified right, 0 to 1",
+     candidate_validation_accuracy},
+};
+
+const struct table pareto_table = {
+    "pareto.csv",
+    "A candidate that no other beats in accuracy without having more parameters; fewest "
+    "parameters first.",
+    pareto_columns, COUNT(pareto_columns)};
+
+const struct table *const all_tables[] = {&candidates_table, &generations_table, &pareto_table,
+                                          NULL};
+
+/* Rows. */
+
+void table_header(struct csv_rows *out, const struct table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        csv_put_name(out, table->columns[i].name);
+    csv_end_row(out);
+}
+
+void table_row(struct csv_rows *out, const struct table *table, const void *row,
+               const struct table_context *context)
+{
+    struct cell cell;
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        cell.missing = false;
+        column->get(&cell, row, context);
+        if (cell.missing) {
+            csv_put_missing(out);
+            continue;
+        }
+        switch (column->type) {
+        case COLUMN_INTEGER:
+            csv_put_integer(out, cell.integer);
+            break;
+        case COLUMN_NUMBER:
+            csv_put_number(out, cell.number);
+            break;
+        case COLUMN_TEXT:
+            csv_put_text(out, cell.text);
+            break;
+        case COLUMN_TIME:
+            csv_put_time(out, cell.integer);
+            break;
+        }
+    }
+    csv_end_row(out);
+}
+
+/* The dictionary. */
+
+const char *column_type_name(enum column_type type)
+{
+    static const char *const names[] = {"integer", "number", "text", "time"};
+    return names[type];
+}
+
+void tables_dictionary(struct text *out)
+{
+    text_append(out,
+                "# The CSV files\n"
+                "\n"
+                "Made from the column tables in `outputs/tables.c`; a test compares the two.\n"
+                "\n"
+                "The files are RFC 4180: ASCII, comma, CRLF, one header row. They open as they are "
+                "in LibreOffice Calc, Excel, R and pandas.\n"
+                "\n"
+                "- Numbers are bare, with a point: `0.912300`, `1.234560e-05`, `208202`.\n"
+                "- Text is in double quotes. It never starts with `=`, `+`, `-` or `@`: an "
+                "apostrophe is put before text from outside that does, or that looks like a "
+                "number.\n"
+                "- Times are UTC, without a zone letter: `2026-01-31T02:15:00`.\n"
+                "- Ids carry a letter: `c000123` is a candidate, `w01` a worker.\n"
+                "- What is not known is an empty cell; `status` says why.\n"
+                "- Columns keep their order and meaning; new ones go at the end.\n");
+    for (const struct table *const *table = all_tables; *table != NULL; table++) {
+        text_printf(out, "\n## %s\n\n%s\n\n| column | type | unit | meaning |\n|---|---|---|---|\n",
+                    (*table)->file, (*table)->help);
+        for (size_t i = 0; i < (*table)->column_count; i++) {
+            const struct column *column = &(*table)->columns[i];
+            text_printf(out, "| %s | %s | %s | %s |\n", column->name,
+                        column_type_name(column->type), column->unit, column->help);
+        }
+    }
+}
