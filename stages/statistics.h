@@ -37,6 +37,10 @@ double median_of(double *values, size_t n);
 /* Ended, with or without a score. */
 bool candidate_ended(const struct candidate *candidate);
 
+/* Seconds of an attempt that ended, 0 when they are not known; and when it ended. */
+double attempt_seconds(const struct candidate *candidate);
+int64_t attempt_end_us(const struct candidate *candidate);
+
 /* Higher validation accuracy; then fewer parameters; then the lower id. Both must be scored. */
 bool candidate_better(const struct candidate *a, const struct candidate *b);
 

@@ -1,0 +1,118 @@
+#include "stages/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "stages/statistics.h"
+
+/* Whether the replicate `a` rather than `b` stands for the finalist. */
+static bool replicate_better(const struct confirmation *a, const struct confirmation *b)
+{
+    if (a->validation_accuracy > b->validation_accuracy)
+        return true;
+    if (a->validation_accuracy < b->validation_accuracy)
+        return false;
+    return a->replicate < b->replicate;
+}
+
+static enum error take_confirmations(struct report *report)
+{
+    double sum = 0;
+    report->test_mean = report->test_lowest = report->test_highest = NAN;
+    for (size_t i = 0; i < report->confirmation_count; i++) {
+        const struct confirmation *confirmation = &report->confirmations[i];
+        if (report->best == NULL || confirmation->candidate != report->best->id)
+            continue;
+        report->replicates++;
+        sum += confirmation->test_accuracy;
+        report->test_lowest = fmin(report->test_lowest, confirmation->test_accuracy);
+        report->test_highest = fmax(report->test_highest, confirmation->test_accuracy);
+        if (report->winner == NULL || replicate_better(confirmation, report->winner))
+            report->winner = confirmation;
+    }
+    const struct confirmation *winner = report->winner;
+    if (winner == NULL)
+        return ERR_NONE;
+    report->test_mean = sum / report->replicates;
+    report->test_interval =
+        wilson_interval(winner->test_accuracy * winner->test_images, winner->test_images);
+    return score_classes(&report->classes, winner->confusion, winner->classes);
+}
+
+static void take_comparison(struct report *report)
+{
+    const struct candidate *best = report->best, *first = report->first_best;
+    report->gain = report->parameter_ratio = NAN;
+    report->gain_interval = (struct interval){NAN, NAN};
+    if (best == NULL || first == NULL)
+        return;
+    double images = report->settings->data.validation_images;
+    report->gain = best->validation_accuracy - first->validation_accuracy;
+    report->gain_interval = newcombe_interval(best->validation_accuracy * images, images,
+                                              first->validation_accuracy * images, images);
+    report->parameter_ratio = (double)best->cost.parameters / (double)first->cost.parameters;
+}
+
+static void take_totals(struct report *report)
+{
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    for (size_t i = 0; i < report->candidate_count; i++) {
+        const struct candidate *candidate = &report->candidates[i];
+        report->attempts[candidate->status]++;
+        report->ended += candidate_ended(candidate);
+        if (candidate->status == CANDIDATE_DONE) {
+            report->evaluated++;
+            report->trained_images += (double)candidate->epochs * candidate->train_images;
+        }
+        if (candidate->started_utc_us <= 0 || candidate->status == CANDIDATE_RUNNING)
+            continue;
+        int64_t end = attempt_end_us(candidate);
+        first = candidate->started_utc_us < first ? candidate->started_utc_us : first;
+        last = end > last ? end : last;
+        report->busy_s += attempt_seconds(candidate);
+    }
+    report->elapsed_s = last > first ? 1e-6 * (double)(last - first) : 0;
+    report->images_per_s = report->elapsed_s > 0 ? report->trained_images / report->elapsed_s : NAN;
+    for (size_t i = 0; i < report->confirmation_count; i++)
+        report->confirm_s += report->confirmations[i].duration_s;
+}
+
+enum error report_make(struct report *report, const struct report_input *input)
+{
+    enum error err = ERR_NONE;
+    const struct candidate *candidates = input->candidates;
+    size_t count = input->candidate_count;
+    *report = (struct report){.run = input->run,
+                              .version = input->version,
+                              .settings = input->settings,
+                              .shape = input->shape,
+                              .candidates = candidates,
+                              .candidate_count = count,
+                              .confirmations = input->confirmations,
+                              .confirmation_count = input->confirmation_count};
+    report->best = best_candidate(candidates, count, -1);
+    report->first_best = best_candidate(candidates, count, 0);
+    take_comparison(report);
+    take_totals(report);
+    TRY(take_confirmations(report));
+    if (report->best != NULL)
+        TRY(lineage_of(&report->lineage, &report->lineage_count, candidates, count,
+                       report->best->id));
+    TRY(pareto_front(&report->front, &report->front_count, candidates, count));
+    TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
+    TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
+out:
+    if (err != ERR_NONE)
+        report_free(report);
+    return err;
+}
+
+void report_free(struct report *report)
+{
+    free(report->classes);
+    free(report->lineage);
+    free(report->front);
+    free(report->generations);
+    free(report->devices);
+    *report = (struct report){0};
+}
