@@ -22,6 +22,7 @@ struct int_list {
 struct data_settings {
     char dir[SETTINGS_PATH_SIZE]; /* where the four files are */
     char train_images[256], train_labels[256], test_images[256], test_labels[256];
+    int classes;           /* labels are below it; 0: the largest training label + 1 */
     int validation_images; /* taken from the training file, stratified */
     uint64_t split_seed;
 };
@@ -81,9 +82,9 @@ struct confirm_settings {
 enum conv_family { CONV_AUTO, CONV_VECTOR, CONV_TILED, CONV_CLBLAST, CONV_FAMILY_COUNT };
 
 struct device_settings {
-    char use[256];     /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */
-    int slots;         /* a CPU device; 0: one a core */
-    int retries;       /* of a candidate whose worker died */
+    char use[256]; /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */
+    int slots;     /* a CPU device; 0: one a core */
+    int retries;   /* of a candidate whose worker died */
     double time_limit_s; /* a candidate; 0: none */
     enum conv_family conv;
 };
@@ -102,7 +103,8 @@ struct settings {
     struct output_settings outputs;
 };
 
-/* Where each key got its value: "default", "FILE:LINE", "--set". One entry a table row. */
+/* Where each key got its value: "default", "FILE:LINE", "--set". One entry a table row. Wherever a
+   function takes origins, NULL means that nobody wants to know. */
 enum { SETTINGS_KEYS_MAX = 96, SETTINGS_ORIGIN_SIZE = 288 };
 struct settings_origins {
     char text[SETTINGS_KEYS_MAX][SETTINGS_ORIGIN_SIZE];
@@ -111,13 +113,15 @@ struct settings_origins {
 void settings_defaults(struct settings *settings, struct settings_origins *origins);
 
 /*
- * Reads an INI file over what *settings holds. ERR_USAGE names file, line, key, value, the allowed
- * range and the nearest known key; ERR_USAGE too when the file cannot be read.
+ * Reads an INI file over what *settings holds. A value ends at a blank followed by ";"; a key may
+ * stand once. ERR_USAGE names file, line, key, value, the allowed range and the nearest known key;
+ * ERR_USAGE too when the file cannot be read. After an error the settings are half read. Not for
+ * two threads at once (inih's line length is global).
  */
 enum error settings_read_file(struct settings *settings, struct settings_origins *origins,
                               const char *path);
 
-/* Applies one "section.key=value". */
+/* Applies one "section.key=value"; the last of several for a key counts. ERR_USAGE as above. */
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment);
 
@@ -136,8 +140,11 @@ void settings_manual(struct text *out);
 /* One key's value as text, by "section.key"; false if there is no such key. */
 bool settings_get(struct text *out, const struct settings *settings, const char *key);
 
-const char *mutation_name(enum mutation mutation);
-const char *conv_family_name(enum conv_family family);
+/* The words that stand for them in settings. */
 const char *algorithm_name(enum algorithm algorithm);
+const char *mutation_name(enum mutation mutation);
+const char *optimizer_name(enum optimizer optimizer);
+const char *schedule_name(enum schedule schedule);
+const char *conv_family_name(enum conv_family family);
 
 #endif

@@ -1,0 +1,420 @@
+#include "inputs/settings_table.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum conv_family) == sizeof(int) &&
+                   sizeof(enum optimizer) == sizeof(int) && sizeof(enum schedule) == sizeof(int),
+               "words are stored as int");
+
+#define WORDS(function, ...)                                                                       \
+    static const char *function(int value)                                                         \
+    {                                                                                              \
+        static const char *const words[] = {__VA_ARGS__};                                          \
+        return value < (int)(sizeof words / sizeof words[0]) ? words[value] : NULL;                \
+    }
+
+WORDS(algorithm_word, "aging", "random")
+WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
+WORDS(optimizer_word, "adamw", "adam", "sgd")
+WORDS(schedule_word, "one_cycle", "constant")
+WORDS(conv_word, "auto", "vector", "tiled", "clblast")
+
+static const char *activation_word(int value)
+{
+    return value < ACT_COUNT ? activation_name((enum activation)value) : NULL;
+}
+
+const char *algorithm_name(enum algorithm algorithm)
+{
+    return algorithm_word((int)algorithm);
+}
+
+const char *mutation_name(enum mutation mutation)
+{
+    return mutation_word((int)mutation);
+}
+
+const char *optimizer_name(enum optimizer optimizer)
+{
+    return optimizer_word((int)optimizer);
+}
+
+const char *schedule_name(enum schedule schedule)
+{
+    return schedule_word((int)schedule);
+}
+
+const char *conv_family_name(enum conv_family family)
+{
+    return conv_word((int)family);
+}
+
+#define FIELD(type, section, field)                                                                \
+    type, offsetof(struct settings, section.field), sizeof(((struct settings *)0)->section.field)
+
+/* clang-format off */
+#define ROW(type, section, key, initial, unit, least, most, word, help)                            \
+    {#section, #key, FIELD(type, section, key), initial, unit, least, most, 1, word, help}
+#define INTEGER(section, key, initial, unit, least, most, help)                                    \
+    ROW(SETTING_INT, section, key, initial, unit, least, most, NULL, help)
+#define INTEGER64(section, key, initial, unit, least, most, help)                                  \
+    ROW(SETTING_INT64, section, key, initial, unit, least, most, NULL, help)
+#define REAL(section, key, initial, unit, least, most, help)                                       \
+    ROW(SETTING_REAL, section, key, initial, unit, least, most, NULL, help)
+#define TEXT(section, key, initial, help)                                                          \
+    ROW(SETTING_TEXT, section, key, initial, "", 0, 0, NULL, help)
+#define WORD(section, key, initial, word, help)                                                    \
+    ROW(SETTING_WORD, section, key, initial, "", 0, 0, word, help)
+#define WEIGHT(key, mutation, help)                                                                \
+    {"search", key, FIELD(SETTING_REAL, search, mutation_weights[mutation]), "1", "", 0, 1000, 1,  \
+     NULL, help}
+/* clang-format on */
+
+/* Whole numbers up to here are exact in a double, and in a spreadsheet. */
+#define MOST_EXACT 9007199254740991.0
+
+const struct setting setting_table[] = {
+    TEXT(data, dir, "/usr/share/datasets/fashion-mnist",
+         "The directory of the four data files: IDX, plain or gzip."),
+    TEXT(data, train_images, "train-images-idx3-ubyte.gz",
+         "Training images, in data.dir unless the path is absolute."),
+    TEXT(data, train_labels, "train-labels-idx1-ubyte.gz", "Labels of the training images."),
+    TEXT(data, test_images, "t10k-images-idx3-ubyte.gz",
+         "Test images: opened by the confirm stage only."),
+    TEXT(data, test_labels, "t10k-labels-idx1-ubyte.gz", "Labels of the test images."),
+    INTEGER(data, classes, "10", "classes", 0, 256,
+            "Labels are below this number. 0: the largest training label plus one."),
+    INTEGER(data, validation_images, "6000", "images", 1, 1e9,
+            "Taken from the training file, from each class its share, to score candidates."),
+    INTEGER64(data, split_seed, "1", "", 0, MOST_EXACT,
+              "Chooses the validation images. Accuracies of runs with different split seeds "
+              "are not comparable."),
+
+    INTEGER(space, min_layers, "3", "layers", GENOME_REDUCTIONS, GENOME_MAX_LAYERS,
+            "The fewest convolutions of a genome, its two reduction layers included."),
+    INTEGER(space, max_layers, "8", "layers", GENOME_REDUCTIONS, GENOME_MAX_LAYERS,
+            "The most convolutions of a genome."),
+    {"space", "filters", FIELD(SETTING_INT_LIST, space, filters), "8 16 24 32 48 64 96 128 192 256",
+     "filters", 1, GENOME_MAX_FILTERS, 1, NULL, "The filter counts that a convolution may have."},
+    {"space", "kernels", FIELD(SETTING_INT_LIST, space, kernels), "1 3 5", "pixels", 1, 7, 2, NULL,
+     "The kernel sizes that a convolution may have."},
+    {"space", "activations", FIELD(SETTING_WORD_LIST, space, activations),
+     "relu sigmoid tanh swish gelu", "", 0, 0, 1, activation_word,
+     "The activations that a layer may have."},
+    INTEGER64(space, max_parameters, "0", "parameters", 0, MOST_EXACT,
+              "The most weights and biases of a genome. 0: no limit."),
+    INTEGER64(space, max_macs, "0", "multiply-accumulates", 0, MOST_EXACT,
+              "The most multiply-accumulates for one image, forward. 0: no limit."),
+
+    WORD(search, algorithm, "aging", algorithm_word,
+         "aging: aging evolution (Real et al. 2019); random: the same number of random genomes."),
+    INTEGER64(search, seed, "1", "", 0, MOST_EXACT,
+              "Equal settings, seed, build and devices give an equal search; change it to search "
+              "elsewhere."),
+    INTEGER(search, population, "20", "candidates", 1, 100000,
+            "P: so many random candidates come first, and so many of the most recent breed. It is "
+            "also the length of a generation."),
+    INTEGER(search, sample, "5", "candidates", 1, 100000,
+            "S: the best of so many, drawn from the population with replacement, is the parent."),
+    INTEGER(search, cycles, "100", "candidates", 1, 1e6,
+            "Candidates in all, the first population included."),
+    INTEGER(search, in_flight, "4", "candidates", 1, 1024,
+            "Candidate k is bred from the results of candidates 0 to k minus this number, so that "
+            "the search does not depend on which worker is faster. It should not be below the "
+            "number of slots, or some of them idle; 1 is the algorithm without parallelism."),
+    WEIGHT("weight_swap", MUTATION_SWAP, "How often two layers change places; 0: never."),
+    WEIGHT("weight_inversion", MUTATION_INVERSION, "How often a run of layers is reversed."),
+    WEIGHT("weight_filters", MUTATION_FILTERS, "How often a layer gets another filter count."),
+    WEIGHT("weight_layer", MUTATION_LAYER,
+           "How often a layer is replaced by a random one of its kind."),
+    WEIGHT("weight_add", MUTATION_ADD, "How often a normal layer is inserted."),
+    WEIGHT("weight_remove", MUTATION_REMOVE, "How often a normal layer is taken out."),
+
+    INTEGER(training, epochs, "3", "epochs", 1, 10000, "Passes over the training images."),
+    INTEGER(training, batch, "128", "images", 1, 4096, "Images in an optimiser step."),
+    INTEGER(training, train_images, "0", "images", 0, 1e9,
+            "How many training images a candidate sees. 0: all that are not validation images."),
+    WORD(training, optimizer, "adamw", optimizer_word,
+         "adamw: Adam with decoupled weight decay; adam: weight decay added to the gradient; sgd: "
+         "with momentum."),
+    WORD(training, schedule, "one_cycle", schedule_word,
+         "The learning rate: up to learning_rate and down to nothing, or constant."),
+    REAL(training, learning_rate, "0.003", "", 1e-9, 100,
+         "The learning rate; with one_cycle its peak."),
+    REAL(training, weight_decay, "0.01", "", 0, 10, "Weight decay."),
+    REAL(training, momentum, "0.9", "", 0, 0.999999, "Momentum of sgd."),
+    REAL(training, beta1, "0.9", "", 0, 0.999999, "Decay of Adam's mean gradient."),
+    REAL(training, beta2, "0.999", "", 0, 0.99999999, "Decay of Adam's mean squared gradient."),
+    REAL(training, epsilon, "1e-8", "", 1e-12, 1, "Added to the root in Adam's step."),
+    REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
+
+    INTEGER(confirm, epochs, "10", "epochs", 1, 10000,
+            "Passes over the training images when the best genome is trained again."),
+    INTEGER(confirm, seeds, "1", "trainings", 1, 100,
+            "How many times the best genome is trained again, each under its own seed."),
+    INTEGER(confirm, train_images, "0", "images", 0, 1e9,
+            "How many training images it sees. 0: all that are not validation images."),
+
+    {"devices", "use", FIELD(SETTING_DEVICES, devices, use), "all", "", 0, 0, 1, NULL,
+     "Which OpenCL devices train, by type or by the indices that clade devices lists."},
+    INTEGER(devices, slots, "0", "slots", 0, 1024,
+            "Workers on a CPU device, each with its share of the cores. 0: one a core."),
+    INTEGER(devices, retries, "2", "attempts", 0, 100,
+            "How often a candidate is tried again after its worker died."),
+    REAL(devices, time_limit_s, "0", "seconds", 0, 1e7,
+         "A candidate that trains longer ends as timeout. 0: no limit."),
+    WORD(devices, conv, "auto", conv_word,
+         "The family of convolution kernels; auto takes the best for the device."),
+
+    TEXT(outputs, dir, "runs", "Where the directories of new runs are made."),
+};
+
+const size_t setting_count = sizeof setting_table / sizeof setting_table[0];
+
+_Static_assert(sizeof setting_table / sizeof setting_table[0] <= SETTINGS_KEYS_MAX,
+               "settings_origins has a place for every key");
+
+static const char not_whole[] = "not a whole number";
+static const char not_number[] = "not a number";
+static const char out_of_range[] = "out of range";
+static const char not_known[] = "not one of the known words";
+
+static const char *parse_whole(double *number, const struct setting *row, const char *value)
+{
+    long long whole;
+    if (!text_to_long(value, &whole)) {
+        double real;
+        /* Too long for a long long is a number all the same. */
+        return text_to_double(value, &real) && strpbrk(value, ".eExXpP") == NULL ? out_of_range
+                                                                                 : not_whole;
+    }
+    if ((double)whole < row->least || (double)whole > row->most)
+        return out_of_range;
+    if ((whole - (long long)row->least) % row->step != 0)
+        return "an even number";
+    *number = (double)whole;
+    return NULL;
+}
+
+static const char *parse_word(double *number, const struct setting *row, const char *value)
+{
+    const char *word;
+    for (int i = 0; (word = row->word(i)) != NULL; i++) {
+        if (strcmp(word, value) == 0) {
+            *number = i;
+            return NULL;
+        }
+    }
+    return not_known;
+}
+
+/* Items are separated by blanks, commas or both. */
+static const char *parse_list(struct int_list *list, const struct setting *row, const char *value)
+{
+    static const char separators[] = " \t,";
+    struct int_list parsed = {0};
+    for (const char *at = value + strspn(value, separators); *at != '\0';
+         at += strspn(at, separators)) {
+        char item[32];
+        size_t length = strcspn(at, separators);
+        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item), at);
+        double number;
+        const char *wrong = row->type == SETTING_WORD_LIST ? parse_word(&number, row, item)
+                                                           : parse_whole(&number, row, item);
+        if (wrong != NULL)
+            return wrong;
+        for (int i = 0; i < parsed.count; i++) {
+            if (parsed.values[i] == (int)number)
+                return "one value stands twice";
+        }
+        if (parsed.count == SETTINGS_LIST_MAX)
+            return "more than 32 values";
+        parsed.values[parsed.count++] = (int)number;
+        at += length;
+    }
+    if (parsed.count == 0)
+        return "an empty list";
+    *list = parsed;
+    return NULL;
+}
+
+/* What cannot stand in an INI file could not be printed and read back. */
+static const char *parse_text(char *field, const struct setting *row, const char *value)
+{
+    size_t length = strlen(value);
+    if (length == 0)
+        return "empty";
+    if (length >= row->size)
+        return "too long";
+    for (size_t i = 0; i < length; i++) {
+        if (iscntrl((unsigned char)value[i]))
+            return "a control character in it";
+        if (value[i] == ';' && (i == 0 || isspace((unsigned char)value[i - 1])))
+            return "\";\" after a blank starts a comment";
+    }
+    if (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1]))
+        return "a blank at its start or end";
+    memcpy(field, value, length + 1);
+    return NULL;
+}
+
+/* all | cpu | gpu | number "." number *( "," number "." number ) */
+static const char *parse_devices(char *field, const struct setting *row, const char *value)
+{
+    static const char wrong[] = "neither a known word nor a list of indices";
+    if (strcmp(value, "all") != 0 && strcmp(value, "cpu") != 0 && strcmp(value, "gpu") != 0) {
+        const char *at = value;
+        for (bool more = true; more;) {
+            size_t digits = strspn(at, "0123456789");
+            size_t after = at[digits] == '.' ? strspn(at + digits + 1, "0123456789") : 0;
+            if (digits == 0 || after == 0 || digits > 4 || after > 4)
+                return wrong;
+            at += digits + 1 + after;
+            more = *at == ',';
+            at += more;
+        }
+        if (*at != '\0')
+            return wrong;
+    }
+    return parse_text(field, row, value);
+}
+
+const char *setting_parse(struct settings *settings, const struct setting *row, const char *value)
+{
+    void *field = (char *)settings + row->offset;
+    double number = 0;
+    const char *wrong = NULL;
+    switch (row->type) {
+    case SETTING_INT:
+    case SETTING_INT64:
+        wrong = parse_whole(&number, row, value);
+        break;
+    case SETTING_REAL:
+        if (!text_to_double(value, &number))
+            wrong = not_number;
+        else if (number < row->least || number > row->most)
+            wrong = out_of_range;
+        break;
+    case SETTING_WORD:
+        wrong = parse_word(&number, row, value);
+        break;
+    case SETTING_TEXT:
+        return parse_text(field, row, value);
+    case SETTING_DEVICES:
+        return parse_devices(field, row, value);
+    case SETTING_INT_LIST:
+    case SETTING_WORD_LIST:
+        return parse_list(field, row, value);
+    }
+    if (wrong != NULL)
+        return wrong;
+    int small = (int)(row->size == sizeof(int) ? number : 0);
+    int64_t large = (int64_t)number;
+    if (row->type == SETTING_REAL)
+        memcpy(field, &number, sizeof number);
+    else if (row->type == SETTING_INT64)
+        memcpy(field, &large, sizeof large);
+    else
+        memcpy(field, &small, sizeof small);
+    return NULL;
+}
+
+/* The shortest decimal that reads back as the same number. */
+static void format_real(struct text *out, double number)
+{
+    char shortest[40] = "";
+    for (int digits = 1; digits <= 17; digits++) {
+        char decimal[40];
+        double again;
+        snprintf(decimal, sizeof decimal, "%.*g", digits, number);
+        if (text_to_double(decimal, &again) && again == number &&
+            (shortest[0] == '\0' || strlen(decimal) < strlen(shortest)))
+            strcpy(shortest, decimal);
+    }
+    text_append(out, shortest);
+}
+
+void setting_format(struct text *out, const struct settings *settings, const struct setting *row)
+{
+    const void *field = (const char *)settings + row->offset;
+    const struct int_list *list = field;
+    int small;
+    int64_t large;
+    double real;
+    switch (row->type) {
+    case SETTING_INT:
+        memcpy(&small, field, sizeof small);
+        text_printf(out, "%d", small);
+        break;
+    case SETTING_INT64:
+        memcpy(&large, field, sizeof large);
+        text_printf(out, "%lld", (long long)large);
+        break;
+    case SETTING_REAL:
+        memcpy(&real, field, sizeof real);
+        format_real(out, real);
+        break;
+    case SETTING_TEXT:
+    case SETTING_DEVICES:
+        text_append(out, field);
+        break;
+    case SETTING_WORD:
+        memcpy(&small, field, sizeof small);
+        text_append(out, row->word(small));
+        break;
+    case SETTING_INT_LIST:
+        for (int i = 0; i < list->count; i++)
+            text_printf(out, "%s%d", i > 0 ? " " : "", list->values[i]);
+        break;
+    case SETTING_WORD_LIST:
+        for (int i = 0; i < list->count; i++)
+            text_printf(out, "%s%s", i > 0 ? " " : "", row->word(list->values[i]));
+        break;
+    }
+}
+
+static void allowed_words(struct text *out, const struct setting *row)
+{
+    const char *word;
+    for (int i = 0; (word = row->word(i)) != NULL; i++)
+        text_printf(out, "%s%s", i > 0 ? ", " : "", word);
+}
+
+void setting_allowed(struct text *out, const struct setting *row)
+{
+    switch (row->type) {
+    case SETTING_INT:
+    case SETTING_INT64:
+        text_printf(out, "a whole number from %.0f to %.0f", row->least, row->most);
+        break;
+    case SETTING_REAL:
+        text_append(out, "a number from ");
+        format_real(out, row->least);
+        text_append(out, " to ");
+        format_real(out, row->most);
+        break;
+    case SETTING_TEXT:
+        text_printf(out, "a text of 1 to %zu bytes", row->size - 1);
+        break;
+    case SETTING_DEVICES:
+        text_append(out, "all, cpu, gpu, or indices such as 0.0,1.0");
+        break;
+    case SETTING_WORD:
+        text_append(out, "one of ");
+        allowed_words(out, row);
+        break;
+    case SETTING_INT_LIST:
+        text_printf(out, "different %swhole numbers from %.0f to %.0f, at most %d of them",
+                    row->step == 2 ? "odd " : "", row->least, row->most, SETTINGS_LIST_MAX);
+        break;
+    case SETTING_WORD_LIST:
+        text_append(out, "different words of ");
+        allowed_words(out, row);
+        break;
+    }
+    if (row->unit[0] != '\0')
+        text_printf(out, " (%s)", row->unit);
+}
