@@ -1,0 +1,208 @@
+/*
+ * The store: one SQLite file that holds a run. Settings, queue, results, learning curves, workers
+ * and events are here; populations, generations and CSV files are derived from it.
+ *
+ * Words: a *job* is one training that has to be done: a candidate of the search, or one replicate
+ * of a finalist at confirm. An *attempt* is one try at a job by one worker. A job is queued,
+ * running, or final (done, diverged, too_big, timeout, failed); an attempt is running or ended
+ * (the same words, and `lost`).
+ *
+ * Crash safety. A process may be killed, and the machine may lose power, at any instruction.
+ *
+ *  1. Every change is one transaction, begun with BEGIN IMMEDIATE, in WAL mode with
+ *     synchronous=FULL: when a function here returns, its change survives a power cut. (NORMAL
+ *     would lose the newest results then; one fsync per training costs nothing next to it.)
+ *  2. Schema, settings and data fingerprint are written in one transaction. A file without them
+ *     is not a store, and store_open() says so.
+ *  3. A job is in the file, queued, before any worker can see it. (kind, candidate, replicate) is
+ *     unique, so writing a proposal twice is refused by the file itself.
+ *  4. A claim moves one job from queued to running and inserts its attempt in one transaction. A
+ *     unique index allows one running attempt a job: two workers never hold the same job.
+ *  5. A commit is accepted only while its attempt is still running under the same worker. Result,
+ *     predictions, weights and the job's final state are one transaction. A worker that lost its
+ *     claim is told so and changes nothing.
+ *  6. A final job stays as it is: a trigger aborts any statement that would change its state. So
+ *     a result exists exactly once, and never changes.
+ *  7. Claims are taken back only from workers that are dead or about to be: the supervisor
+ *     releases one worker after its death; store_recover(), called under the lock of the run
+ *     directory, releases all. Both close the worker's row, and a worker whose row is closed
+ *     cannot claim: an orphan that still runs for a moment can neither commit nor claim.
+ *  8. Every prefix of the sequence of transactions is a state from which a run goes on.
+ *
+ * A store object belongs to one thread; any number of processes may open the same file. All
+ * functions report ERR_OUTPUT when the file cannot be written, ERR_DATA when it is damaged,
+ * ERR_BUSY when another process kept it locked for 60 s, ERR_INTERNAL when out of memory.
+ */
+#ifndef CLADE_PIPELINE_STORE_H
+#define CLADE_PIPELINE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inputs/candidate.h"
+#include "inputs/genome.h"
+#include "inputs/records.h"
+#include "pipeline/base/error.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/text.h"
+
+struct store;
+
+enum { STORE_NAME_SIZE = 128 };
+
+/* What is fixed when a run is made. */
+struct store_run {
+    char name[STORE_NAME_SIZE];
+    int64_t created_utc_us;
+    struct image_shape shape;
+    int64_t training_images; /* in the file */
+    int64_t data_check;      /* fingerprint of the training images and labels */
+};
+
+/* Makes the file, which must not exist. `settings` is the INI text of settings_print(). */
+enum error store_create(struct store **out, const char *path, const struct store_run *run,
+                        const char *settings);
+
+/*
+ * Opens an existing store. ERR_DATA, with the reason, when the file is missing, is not a store of
+ * clade, comes from a newer version or is damaged. `verify` reads the whole file to find damage.
+ */
+enum error store_open(struct store **out, const char *path, bool verify);
+
+/* NULL is allowed. */
+enum error store_close(struct store *store);
+
+enum error store_read_run(struct store_run *run, struct store *store);
+enum error store_read_settings(struct text *ini, struct store *store);
+
+/* ---- jobs ---- */
+
+enum job_kind { JOB_SEARCH, JOB_CONFIRM };
+
+/* A training to be done, as a worker gets it. */
+struct job {
+    int64_t id;
+    enum job_kind kind;
+    int64_t candidate;
+    int replicate; /* 0 for JOB_SEARCH */
+    int attempt;   /* 1.. */
+    struct genome genome;
+    int epochs;
+    int train_images; /* 0: all that are not validation images */
+    uint64_t seed;
+};
+
+/* Writes `count` proposals as queued jobs in one transaction. Of each candidate id, generation,
+   genome, operator_name, parent, cost, epochs, train_images and seed are used. */
+enum error store_add(struct store *store, const struct candidate *candidates, size_t count);
+
+/* Writes confirm jobs of existing candidates; of each job candidate, replicate, epochs,
+   train_images and seed are used. Those that exist already stay as they are. */
+enum error store_add_confirm(struct store *store, const struct job *jobs, size_t count);
+
+/* The queued job with the lowest id is now `worker`'s; *found is false when there is none or when
+   the worker's row is closed. */
+enum error store_claim(struct job *job, bool *found, struct store *store, int64_t worker);
+
+/* One point of a learning curve; epoch counts from 1. Dropped when the claim is lost. */
+struct epoch {
+    int epoch;
+    double train_loss, train_accuracy;
+    double seconds, images_per_s;
+};
+
+enum error store_add_epoch(struct store *store, int64_t worker, const struct job *job,
+                           const struct epoch *epoch);
+
+/* What an attempt gave. */
+struct job_result {
+    enum candidate_status status; /* DONE, DIVERGED, TOO_BIG or TIMEOUT */
+    const char *message;          /* why, when not DONE; NULL: none */
+    double duration_s;
+    int train_images; /* really trained on; 0: unknown */
+    /* DONE only: */
+    double train_loss, validation_loss, validation_accuracy; /* accuracy: 0..1 */
+    double images_per_s, gflops;
+    /* DONE and JOB_CONFIRM only: the predictions and losses in it are kept, and weights. */
+    const struct confirmation *confirmation;
+    const float *weights; /* [weight_count], in canonical order */
+    size_t weight_count;
+};
+
+/* *accepted is false when the worker no longer holds the claim; nothing is changed then. */
+enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,
+                        const struct job_result *result);
+
+/* What became of the claim that a dead worker held. */
+enum release { RELEASE_NOTHING, RELEASE_QUEUED, RELEASE_FAILED };
+
+/*
+ * Closes a worker's row with `ending` (a short text) and takes back what it held. `guilty` says
+ * that the worker died of its own: such attempts count, and the job fails for good when there are
+ * more than `retries` of them. Attempts that were stopped from outside do not count. `job` gets
+ * the id of the job concerned, -1 if none; may be NULL.
+ */
+enum error store_release(enum release *what, int64_t *job, struct store *store, int64_t worker,
+                         const char *ending, bool guilty, int retries);
+
+/* Closes every open worker row and queues every running job again (not guilty). Only under the
+   lock of the run directory. *requeued may be NULL. */
+enum error store_recover(int *requeued, struct store *store);
+
+struct store_counts {
+    int64_t status[CANDIDATE_STATUS_COUNT]; /* jobs in this state */
+    int64_t total;
+    int64_t final; /* done, diverged, too_big, timeout, failed */
+};
+
+enum error store_count(struct store_counts *counts, struct store *store, enum job_kind kind);
+
+/* ---- reading ---- */
+
+/* All candidates in the order of id, each with its state and its latest attempt (attempt 0 when
+   there was none yet). *list is freed with free(); NULL when there is none. */
+enum error store_read_candidates(struct candidate **list, size_t *count, struct store *store);
+
+/* One of them; ERR_DATA when there is no such candidate. */
+enum error store_read_candidate(struct candidate *candidate, struct store *store, int64_t id);
+
+/* All attempts at search jobs, in the order of (candidate, attempt); attempts that still run are
+   left out. */
+enum error store_read_attempts(struct candidate **list, size_t *count, struct store *store);
+
+/* The confirm jobs that are done, in the order of job id. Freed with
+   store_free_confirmations(). */
+enum error store_read_confirmations(struct confirmation **list, size_t *count, struct store *store);
+void store_free_confirmations(struct confirmation *list, size_t count);
+
+/* The trained parameters of a confirm job that is done; ERR_DATA when there are none. Freed with
+   free(). */
+enum error store_read_weights(float **weights, size_t *count, struct store *store,
+                              int64_t candidate, int replicate);
+
+/* The learning curve of an attempt. Freed with free(). */
+enum error store_read_epochs(struct epoch **list, size_t *count, struct store *store, int64_t job,
+                             int attempt);
+
+/* ---- workers and events ---- */
+
+enum { WORKER_ENDING_SIZE = 64 };
+
+struct worker_row {
+    int64_t id; /* 1.. in the order of start, one a process */
+    int slot;
+    char device[CANDIDATE_DEVICE_SIZE];
+    int64_t started_utc_us, ended_utc_us; /* ended: 0 while the row is open */
+    char ending[WORKER_ENDING_SIZE];
+    int64_t committed; /* jobs */
+};
+
+/* Opens a row for a worker that is about to be started. */
+enum error store_add_worker(int64_t *worker, struct store *store, int slot, const char *device);
+
+enum error store_read_workers(struct worker_row **list, size_t *count, struct store *store);
+
+enum error store_add_event(struct store *store, enum log_level level, const char *text);
+
+#endif

@@ -1,0 +1,327 @@
+/* The queue of the store: adding jobs, claims, commits, and taking claims back. */
+#include "pipeline/store.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/store_internal.h"
+
+static enum error add_job(struct store *store, enum statement statement, const struct job *job)
+{
+    store_use(store, statement);
+    store_bind_int(store, 1, job->kind);
+    store_bind_int(store, 2, job->candidate);
+    store_bind_int(store, 3, job->replicate);
+    store_bind_int(store, 4, job->epochs);
+    store_bind_int(store, 5, job->train_images);
+    store_bind_int(store, 6, (int64_t)job->seed);
+    return store_execute(NULL, store, "queue a job");
+}
+
+static enum error add_candidate(struct store *store, const struct candidate *candidate)
+{
+    char genome[GENOME_TEXT_SIZE];
+    genome_format(genome, &candidate->genome);
+    store_use(store, STATEMENT_ADD_CANDIDATE);
+    store_bind_int(store, 1, candidate->id);
+    store_bind_int(store, 2, candidate->generation);
+    store_bind_text(store, 3, genome);
+    store_bind_text(store, 4, candidate->operator_name);
+    if (candidate->parent >= 0)
+        store_bind_int(store, 5, candidate->parent);
+    store_bind_int(store, 6, candidate->cost.parameters);
+    store_bind_int(store, 7, candidate->cost.macs);
+    store_bind_int(store, 8, candidate->cost.activations);
+    return store_execute(NULL, store, "write a candidate");
+}
+
+enum error store_add(struct store *store, const struct candidate *candidates, size_t count)
+{
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; i < count; i++) {
+        const struct candidate *c = &candidates[i];
+        TRY(add_candidate(store, c));
+        TRY(add_job(store, STATEMENT_ADD_JOB,
+                    &(struct job){.kind = JOB_SEARCH,
+                                  .candidate = c->id,
+                                  .epochs = c->epochs,
+                                  .train_images = c->train_images,
+                                  .seed = c->seed}));
+    }
+out:
+    return store_end(store, err);
+}
+
+enum error store_add_confirm(struct store *store, const struct job *jobs, size_t count)
+{
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; i < count; i++) {
+        struct job job = jobs[i];
+        job.kind = JOB_CONFIRM;
+        TRY(add_job(store, STATEMENT_ADD_JOB_ONCE, &job));
+    }
+out:
+    return store_end(store, err);
+}
+
+static enum error next_job(struct job *job, bool *found, struct store *store, int64_t worker)
+{
+    enum error err = ERR_NONE;
+    store_use(store, STATEMENT_NEXT_JOB);
+    store_bind_int(store, 1, worker);
+    TRY(store_step(found, store, "look for a job"));
+    if (!*found)
+        return ERR_NONE;
+    *job = (struct job){.id = store_column_int(store, 0),
+                        .kind = (enum job_kind)store_column_int(store, 1),
+                        .candidate = store_column_int(store, 2),
+                        .replicate = (int)store_column_int(store, 3),
+                        .attempt = (int)store_column_int(store, 4),
+                        .epochs = (int)store_column_int(store, 6),
+                        .train_images = (int)store_column_int(store, 7),
+                        .seed = (uint64_t)store_column_int(store, 8)};
+    TRY(store_column_genome(&job->genome, store, 5));
+out:
+    return err;
+}
+
+enum error store_claim(struct job *job, bool *found, struct store *store, int64_t worker)
+{
+    *found = false;
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    bool waiting = false;
+    int changes;
+    TRY(next_job(job, &waiting, store, worker));
+    if (waiting) {
+        store_use(store, STATEMENT_TAKE_JOB);
+        store_bind_int(store, 1, job->id);
+        TRY(store_execute(&changes, store, "claim a job"));
+        assert(changes == 1);
+        store_use(store, STATEMENT_ADD_ATTEMPT);
+        store_bind_int(store, 1, job->id);
+        store_bind_int(store, 2, job->attempt);
+        store_bind_int(store, 3, worker);
+        store_bind_int(store, 4, clock_utc_us());
+        TRY(store_execute(NULL, store, "claim a job"));
+    }
+out:
+    err = store_end(store, err);
+    *found = err == ERR_NONE && waiting;
+    return err;
+}
+
+enum error store_add_epoch(struct store *store, int64_t worker, const struct job *job,
+                           const struct epoch *epoch)
+{
+    store_use(store, STATEMENT_ADD_EPOCH);
+    store_bind_int(store, 1, job->id);
+    store_bind_int(store, 2, job->attempt);
+    store_bind_int(store, 3, epoch->epoch);
+    store_bind_double(store, 4, epoch->train_loss);
+    store_bind_double(store, 5, epoch->train_accuracy);
+    store_bind_double(store, 6, epoch->seconds);
+    store_bind_double(store, 7, epoch->images_per_s);
+    store_bind_int(store, 8, worker);
+    return store_execute(NULL, store, "write an epoch");
+}
+
+static enum error end_attempt(int *changes, struct store *store, int64_t worker,
+                              const struct job *job, const struct job_result *result)
+{
+    bool done = result->status == CANDIDATE_DONE;
+    store_use(store, STATEMENT_END_ATTEMPT);
+    store_bind_int(store, 1, job->id);
+    store_bind_int(store, 2, job->attempt);
+    store_bind_int(store, 3, worker);
+    store_bind_text(store, 4, candidate_status_name(result->status));
+    store_bind_text(store, 5, result->message);
+    store_bind_double(store, 6, result->duration_s);
+    if (result->train_images > 0)
+        store_bind_int(store, 7, result->train_images);
+    store_bind_double(store, 8, done ? result->train_loss : NAN);
+    store_bind_double(store, 9, done ? result->validation_loss : NAN);
+    store_bind_double(store, 10, done ? result->validation_accuracy : NAN);
+    store_bind_double(store, 11, done ? result->images_per_s : NAN);
+    store_bind_double(store, 12, done ? result->gflops : NAN);
+    return store_execute(changes, store, "commit a result");
+}
+
+static enum error end_job(struct store *store, int64_t job, enum candidate_status status)
+{
+    int changes;
+    store_use(store, STATEMENT_END_JOB);
+    store_bind_int(store, 1, job);
+    store_bind_text(store, 2, candidate_status_name(status));
+    enum error err = store_execute(&changes, store, "end a job");
+    assert(err != ERR_NONE || changes == 1);
+    return err;
+}
+
+static enum error add_test(struct store *store, int64_t job, const struct job_result *result)
+{
+    const struct confirmation *c = result->confirmation;
+    size_t classes = (size_t)c->classes;
+    store_use(store, STATEMENT_ADD_TEST);
+    store_bind_int(store, 1, job);
+    store_bind_double(store, 2, c->test_loss);
+    store_bind_double(store, 3, c->test_accuracy);
+    store_bind_int(store, 4, c->classes);
+    store_bind_blob(store, 5, c->predictions, c->test_images);
+    store_bind_blob(store, 6, c->confusion, classes * classes * sizeof *c->confusion);
+    store_bind_blob(store, 7, result->weights, result->weight_count * sizeof *result->weights);
+    return store_execute(NULL, store, "write test results");
+}
+
+enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,
+                        const struct job_result *result)
+{
+    assert(result->status == CANDIDATE_DONE || result->status == CANDIDATE_DIVERGED ||
+           result->status == CANDIDATE_TOO_BIG || result->status == CANDIDATE_TIMEOUT);
+    *accepted = false;
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    int changes = 0;
+    TRY(end_attempt(&changes, store, worker, job, result));
+    if (changes == 1) {
+        TRY(end_job(store, job->id, result->status));
+        if (job->kind == JOB_CONFIRM && result->status == CANDIDATE_DONE)
+            TRY(add_test(store, job->id, result));
+    }
+out:
+    err = store_end(store, err);
+    *accepted = err == ERR_NONE && changes == 1;
+    return err;
+}
+
+struct claim {
+    int64_t job;
+    int attempt;
+    int64_t started_utc_us;
+};
+
+static enum error held_claim(struct claim *claim, bool *found, struct store *store, int64_t worker)
+{
+    store_use(store, STATEMENT_HELD_JOB);
+    store_bind_int(store, 1, worker);
+    enum error err = store_step(found, store, "look for a claim");
+    if (err == ERR_NONE && *found)
+        *claim = (struct claim){.job = store_column_int(store, 0),
+                                .attempt = (int)store_column_int(store, 1),
+                                .started_utc_us = store_column_int(store, 2)};
+    return err;
+}
+
+/* Attempts at the job that ended with the death of their worker. */
+static enum error count_guilty(int *count, struct store *store, int64_t job)
+{
+    bool row;
+    store_use(store, STATEMENT_COUNT_GUILTY);
+    store_bind_int(store, 1, job);
+    enum error err = store_step(&row, store, "count attempts");
+    *count = row ? (int)store_column_int(store, 0) : 0;
+    return err;
+}
+
+/* Inside a transaction. */
+static enum error release(enum release *what, int64_t *job, struct store *store, int64_t worker,
+                          const char *ending, bool guilty, int retries)
+{
+    enum error err = ERR_NONE;
+    struct claim claim;
+    bool found;
+    int lost = 0;
+    *what = RELEASE_NOTHING;
+    *job = -1;
+    store_use(store, STATEMENT_CLOSE_WORKER);
+    store_bind_int(store, 1, worker);
+    store_bind_int(store, 2, clock_utc_us());
+    store_bind_text(store, 3, ending);
+    TRY(store_execute(NULL, store, "close a worker"));
+    TRY(held_claim(&claim, &found, store, worker));
+    if (!found)
+        return ERR_NONE;
+    TRY(count_guilty(&lost, store, claim.job));
+    bool failed = guilty && lost + 1 > retries;
+    store_use(store, STATEMENT_LOSE_ATTEMPT);
+    store_bind_int(store, 1, claim.job);
+    store_bind_int(store, 2, claim.attempt);
+    store_bind_text(store, 3, candidate_status_name(failed ? CANDIDATE_FAILED : CANDIDATE_LOST));
+    store_bind_int(store, 4, guilty);
+    store_bind_text(store, 5, ending);
+    store_bind_double(store, 6, 1e-6 * (double)(clock_utc_us() - claim.started_utc_us));
+    TRY(store_execute(NULL, store, "take a claim back"));
+    TRY(end_job(store, claim.job, failed ? CANDIDATE_FAILED : CANDIDATE_QUEUED));
+    *what = failed ? RELEASE_FAILED : RELEASE_QUEUED;
+    *job = claim.job;
+out:
+    return err;
+}
+
+enum error store_release(enum release *what, int64_t *job, struct store *store, int64_t worker,
+                         const char *ending, bool guilty, int retries)
+{
+    int64_t ignored;
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    err = release(what, job != NULL ? job : &ignored, store, worker, ending, guilty, retries);
+    return store_end(store, err);
+}
+
+enum error store_recover(int *requeued, struct store *store)
+{
+    int count = 0;
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    for (;;) {
+        bool row;
+        enum release what;
+        int64_t job;
+        store_use(store, STATEMENT_OPEN_WORKERS);
+        TRY(store_step(&row, store, "look for workers"));
+        if (!row)
+            break;
+        int64_t worker = store_column_int(store, 0);
+        TRY(release(&what, &job, store, worker, "run was interrupted", false, 0));
+        count += what == RELEASE_QUEUED;
+    }
+out:
+    err = store_end(store, err);
+    if (requeued != NULL)
+        *requeued = count;
+    return err;
+}
+
+enum error store_count(struct store_counts *counts, struct store *store, enum job_kind kind)
+{
+    enum error err = ERR_NONE;
+    bool row;
+    *counts = (struct store_counts){0};
+    store_use(store, STATEMENT_COUNT_JOBS);
+    store_bind_int(store, 1, kind);
+    for (;;) {
+        enum candidate_status status;
+        TRY(store_step(&row, store, "count jobs"));
+        if (!row)
+            break;
+        TRY(store_column_status(&status, store, 0));
+        int64_t n = store_column_int(store, 1);
+        counts->status[status] = n;
+        counts->total += n;
+        if (status != CANDIDATE_QUEUED && status != CANDIDATE_RUNNING)
+            counts->final += n;
+    }
+out:
+    return err;
+}
