@@ -1,0 +1,127 @@
+#include "cl_kernels/conv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "cl_kernels/conv_family.h"
+
+struct conv {
+    const struct conv_family_ops *ops;
+    void *state;
+    struct conv_shape shape;
+    int group, group_transposed;
+};
+
+static const struct conv_family_ops *family_ops(enum conv_family family)
+{
+    switch (family) {
+    case CONV_TILED:
+        return &conv_tiled_ops;
+    case CONV_CLBLAST:
+        return &conv_gemm_ops;
+    default:
+        return &conv_vector_ops;
+    }
+}
+
+enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan)
+{
+    assert(plan->input.halo >= plan->shape.kernel / 2);
+    assert(plan->gradient.halo >= plan->shape.kernel / 2);
+    struct conv *conv = calloc(1, sizeof *conv);
+    if (conv == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for a convolution");
+    conv->ops = family_ops(plan->family);
+    conv->shape = plan->shape;
+    enum error err = conv->ops->create(&conv->state, device, plan);
+    if (err != ERR_NONE) {
+        free(conv);
+        return err;
+    }
+    conv->group = conv->ops->group(conv->state);
+    conv->group_transposed = conv->ops->group_transposed(conv->state);
+    *out = conv;
+    return ERR_NONE;
+}
+
+void conv_destroy(struct conv *conv)
+{
+    if (conv == NULL)
+        return;
+    conv->ops->destroy(conv->state);
+    free(conv);
+}
+
+int conv_group(const struct conv *conv)
+{
+    return conv->group;
+}
+
+int conv_group_transposed(const struct conv *conv)
+{
+    return conv->group_transposed;
+}
+
+int conv_splits(const struct conv *conv)
+{
+    return conv->ops->splits(conv->state);
+}
+
+/* Floats of weights packed for `vectors` channels in groups, summed over `reduced` channels. */
+static size_t packed_floats(const struct conv_shape *shape, int vectors, int reduced, int group)
+{
+    int groups = (vectors + group - 1) / group;
+    return (size_t)groups * (size_t)(shape->kernel * shape->kernel) * (size_t)reduced *
+           (size_t)group;
+}
+
+static size_t packed_place(const struct conv_shape *shape, int vector, int reduced_channel,
+                           int reduced, int group, int tap)
+{
+    size_t taps = (size_t)(shape->kernel * shape->kernel);
+    size_t row =
+        ((size_t)(vector / group) * taps + (size_t)tap) * (size_t)reduced + (size_t)reduced_channel;
+    return row * (size_t)group + (size_t)(vector % group);
+}
+
+size_t conv_weight_floats(const struct conv *conv)
+{
+    return packed_floats(&conv->shape, conv->shape.channels_out, conv->shape.channels_in,
+                         conv->group);
+}
+
+size_t conv_transposed_floats(const struct conv *conv)
+{
+    return packed_floats(&conv->shape, conv->shape.channels_in, conv->shape.channels_out,
+                         conv->group_transposed);
+}
+
+size_t conv_weight_place(const struct conv *conv, int output, int input, int tap)
+{
+    return packed_place(&conv->shape, output, input, conv->shape.channels_in, conv->group, tap);
+}
+
+size_t conv_transposed_place(const struct conv *conv, int output, int input, int tap)
+{
+    return packed_place(&conv->shape, input, output, conv->shape.channels_out,
+                        conv->group_transposed, tap);
+}
+
+enum error conv_forward(struct conv *conv, cl_mem x, struct span weights,
+                        const struct conv_epilogue *epilogue, cl_mem y, int images)
+{
+    return conv->ops->forward(conv->state, x, weights, epilogue, y, images);
+}
+
+enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transposed,
+                               const struct conv_chain *chain, cl_mem dx, int images)
+{
+    return conv->ops->input_gradient(conv->state, dy, transposed, chain, dx, images);
+}
+
+enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
+                                struct span db, size_t split_stride, int images)
+{
+    assert(dw.buffer == db.buffer);
+    return conv->ops->weight_gradient(conv->state, x, dy, dw, db, split_stride, images);
+}

@@ -1,0 +1,317 @@
+/* The vector family: host side of conv_vector.cl. Registers decide the tiles: 32 vector
+   registers hold the sums, the weights and one broadcast. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cl_kernels/conv_family.h"
+#include "cl_kernels/conv_vector_args.h"
+#include "cl_kernels/program.h"
+
+extern const char cl_source_conv_vector_args[], cl_source_activation[], cl_source_conv_vector[];
+
+enum { MAX_SUMS = 28, MAX_PIXELS = 14, MAX_SPLITS = 8 };
+
+struct vector_conv {
+    struct device *device;
+    struct conv_plan plan;
+    int vectors, vectors_transposed; /* in a weight group */
+    int tile;                        /* input channels of a weight-gradient tile */
+    int splits;
+    /* An input of few channels is read as one channel a float of a tap row: see below. */
+    bool merged;
+    cl_kernel forward, input_gradient, weight_gradient;
+};
+
+/* Vectors in a group: two or three when they divide the blocks, so that no group is ragged. */
+static int group_vectors(int blocks)
+{
+    if (blocks % 2 == 0)
+        return 2;
+    return blocks % 3 == 0 ? 3 : 1;
+}
+
+/* Results in a register tile: least work a row, counting that a tile costs at least the latency
+   of its fused multiply-adds and a little of its own. */
+static int tile_pixels(int width, int vectors)
+{
+    int best = 1;
+    double best_cost = 1e30;
+    for (int pixels = 1; pixels <= MAX_PIXELS && pixels * vectors <= MAX_SUMS; pixels++) {
+        int tiles = (width + pixels - 1) / pixels;
+        int sums = pixels * vectors;
+        double cost = tiles * ((sums < 8 ? 8 : sums) + 1.0);
+        if (cost < best_cost) {
+            best_cost = cost;
+            best = pixels;
+        }
+    }
+    return best;
+}
+
+static enum error build(cl_kernel *out, struct device *device, const char *kernel,
+                        const char *options)
+{
+    const char *sources[] = {cl_source_conv_vector_args, cl_source_activation,
+                             cl_source_conv_vector};
+    cl_program program;
+    enum error err = program_build(&program, device, "conv_vector", sources, 3, options);
+    if (err != ERR_NONE)
+        return err;
+    err = program_kernel(out, program, kernel);
+    clReleaseProgram(program);
+    return err;
+}
+
+static enum error build_gather(cl_kernel *out, const struct vector_conv *c, bool gradient,
+                               const struct layout *to, int vectors, int lanes_read, int step,
+                               int width)
+{
+    char options[160];
+    snprintf(options, sizeof options,
+             "-D LANES=%d -D VECTORS=%d -D PIXELS=%d -D X_LANES=%d -D X_STEP=%d%s", to->lanes,
+             vectors, tile_pixels(width, vectors), lanes_read, step,
+             gradient ? " -D GRADIENT" : "");
+    return build(out, c->device, "conv_gather", options);
+}
+
+static void vector_destroy(void *state)
+{
+    struct vector_conv *c = state;
+    if (c == NULL)
+        return;
+    cl_kernel kernels[] = {c->forward, c->input_gradient, c->weight_gradient};
+    for (int i = 0; i < 3; i++)
+        if (kernels[i] != NULL)
+            clReleaseKernel(kernels[i]);
+    free(c);
+}
+
+/* The weight gradient is split over the batch only as far as needed to keep all units busy. */
+static int choose_splits(const struct vector_conv *c)
+{
+    const struct conv_plan *p = &c->plan;
+    int tiles = (p->shape.channels_in + c->tile - 1) / c->tile * (p->output.blocks / c->vectors);
+    int wanted = 4 * device_get_info(c->device)->compute_units;
+    if (device_get_info(c->device)->compute_units == 1)
+        return 1;
+    int splits = (wanted + tiles - 1) / tiles;
+    if (splits > MAX_SPLITS)
+        splits = MAX_SPLITS;
+    return splits < p->batch ? splits : p->batch;
+}
+
+static enum error vector_create(void **state, struct device *device, const struct conv_plan *plan)
+{
+    enum error err = ERR_NONE;
+    struct vector_conv *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for a convolution");
+    c->device = device;
+    c->plan = *plan;
+    c->vectors = group_vectors(plan->output.blocks);
+    c->vectors_transposed = group_vectors(layout_make(1, 1, plan->shape.channels_in, 0).blocks);
+
+    const struct conv_shape *s = &plan->shape;
+    const struct layout *in = &plan->input;
+    c->merged = in->lanes == s->channels_in && in->lanes < 8;
+    int lanes_read = c->merged ? s->kernel * s->channels_in : in->lanes;
+    c->tile = c->merged ? lanes_read : c->vectors == 1 && in->lanes == 16 ? 16 : 8;
+    c->splits = choose_splits(c);
+
+    TRY(build_gather(&c->forward, c, false, &plan->output, c->vectors, lanes_read,
+                     in->lanes * s->stride, plan->output.width));
+    if (plan->input_gradient.channels > 0)
+        TRY(build_gather(&c->input_gradient, c, true, &plan->input_gradient, c->vectors_transposed,
+                         plan->gradient.lanes, plan->gradient.lanes,
+                         (in->width + s->stride - 1) / s->stride));
+    char options[160];
+    snprintf(options, sizeof options,
+             "-D LANES=%d -D VECTORS=%d -D TILE=%d -D X_LANES=%d -D X_STEP=%d",
+             plan->gradient.lanes, c->vectors, c->tile, lanes_read, in->lanes * s->stride);
+    TRY(build(&c->weight_gradient, device, "conv_weight_gradient", options));
+    *state = c;
+    return ERR_NONE;
+out:
+    vector_destroy(c);
+    *state = NULL;
+    return err;
+}
+
+static int vector_group(const void *state)
+{
+    const struct vector_conv *c = state;
+    return c->vectors * c->plan.output.lanes;
+}
+
+static int vector_group_transposed(const void *state)
+{
+    const struct vector_conv *c = state;
+    return c->vectors_transposed * layout_lanes(c->plan.shape.channels_in);
+}
+
+static int vector_splits(const void *state)
+{
+    return ((const struct vector_conv *)state)->splits;
+}
+
+static enum error enqueue(struct vector_conv *c, cl_kernel kernel, const char *name,
+                          cl_uint dimensions, const size_t *global)
+{
+    static const size_t local[3] = {1, 1, 1};
+    char act[64];
+    cl_int code = clEnqueueNDRangeKernel(device_queue(c->device), kernel, dimensions, NULL, global,
+                                         local, 0, NULL, NULL);
+    if (code == CL_SUCCESS)
+        return ERR_NONE;
+    snprintf(act, sizeof act, "enqueue %s", name);
+    return device_check(code, act);
+}
+
+static cl_int set_buffers(cl_kernel kernel, const cl_mem *buffers, cl_uint count)
+{
+    cl_int code = CL_SUCCESS;
+    for (cl_uint i = 0; i < count && code == CL_SUCCESS; i++)
+        code = clSetKernelArg(kernel, i, sizeof(cl_mem), &buffers[i]);
+    return code;
+}
+
+/* Where tap (0, 0) of result (0, 0) is read. */
+static int first_tap(const struct layout *l, int pad)
+{
+    return (int)(l->origin - (size_t)pad * l->row - (size_t)(pad * l->lanes));
+}
+
+static enum error vector_forward(void *state, cl_mem x, struct span weights,
+                                 const struct conv_epilogue *epilogue, cl_mem y, int images)
+{
+    struct vector_conv *c = state;
+    const struct layout *in = &c->plan.input, *to = &c->plan.output;
+    const struct conv_shape *s = &c->plan.shape;
+    struct gather_args args = {
+        .in_row = (int)in->row,
+        .in_block = (int)in->block,
+        .in_image = (int)in->image,
+        .in_origin = first_tap(in, s->kernel / 2),
+        .out_row = (int)to->row,
+        .out_block = (int)to->block,
+        .out_image = (int)to->image,
+        .out_origin = (int)to->origin,
+        .height = to->height,
+        .width = to->width,
+        .channels = c->merged ? s->kernel * s->channels_in : s->channels_in,
+        .kernel_rows = s->kernel,
+        .kernel_columns = c->merged ? 1 : s->kernel,
+        .pad = s->kernel / 2,
+        .stride = s->stride,
+        .activation = (int)epilogue->activation,
+        .weights = (int)weights.offset,
+        .bias = epilogue->bias.buffer != NULL ? (int)epilogue->bias.offset : -1,
+        .keep_slope = epilogue->derivative != NULL,
+    };
+    cl_mem parameters = epilogue->bias.buffer != NULL ? epilogue->bias.buffer : weights.buffer;
+    cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
+    cl_mem buffers[] = {x, weights.buffer, parameters, y, y, slopes};
+    cl_int code = set_buffers(c->forward, buffers, 6);
+    if (code == CL_SUCCESS)
+        code = clSetKernelArg(c->forward, 6, sizeof args, &args);
+    if (code != CL_SUCCESS)
+        return device_check(code, "set arguments of conv_gather");
+    size_t global[2] = {(size_t)(to->blocks / c->vectors), (size_t)images};
+    return enqueue(c, c->forward, "conv_gather", 2, global);
+}
+
+static enum error vector_input_gradient(void *state, cl_mem dy, struct span transposed,
+                                        const struct conv_chain *chain, cl_mem dx, int images)
+{
+    struct vector_conv *c = state;
+    const struct layout *in = &c->plan.gradient, *to = &c->plan.input_gradient;
+    const struct conv_shape *s = &c->plan.shape;
+    bool chained = chain != NULL && chain->activation != ACT_COUNT;
+    struct gather_args args = {
+        .in_row = (int)in->row,
+        .in_block = (int)in->block,
+        .in_image = (int)in->image,
+        .in_origin = (int)in->origin,
+        .out_row = (int)to->row,
+        .out_block = (int)to->block,
+        .out_image = (int)to->image,
+        .out_origin = (int)to->origin,
+        .height = to->height,
+        .width = to->width,
+        .channels = s->channels_out,
+        .kernel_rows = s->kernel,
+        .kernel_columns = s->kernel,
+        .pad = s->kernel / 2,
+        .stride = s->stride,
+        .activation = (int)(chained ? chain->activation : ACT_COUNT),
+        .weights = (int)transposed.offset,
+        .bias = -1,
+    };
+    if (chained) {
+        args.kept_row = (int)chain->layout.row;
+        args.kept_block = (int)chain->layout.block;
+        args.kept_image = (int)chain->layout.image;
+        args.kept_origin = (int)chain->layout.origin;
+    }
+    cl_mem buffers[] = {dy, transposed.buffer, transposed.buffer, chained ? chain->kept : dy, dx,
+                        dx};
+    cl_int code = set_buffers(c->input_gradient, buffers, 6);
+    if (code == CL_SUCCESS)
+        code = clSetKernelArg(c->input_gradient, 6, sizeof args, &args);
+    if (code != CL_SUCCESS)
+        return device_check(code, "set arguments of conv_gather");
+    size_t phases = (size_t)(s->stride * s->stride);
+    size_t global[2] = {(size_t)(to->blocks / c->vectors_transposed) * phases, (size_t)images};
+    return enqueue(c, c->input_gradient, "conv_gather", 2, global);
+}
+
+static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
+                                         struct span db, size_t split_stride, int images)
+{
+    struct vector_conv *c = state;
+    const struct layout *in = &c->plan.input, *from = &c->plan.gradient;
+    const struct conv_shape *s = &c->plan.shape;
+    struct weight_gradient_args args = {
+        .x_row = (int)in->row,
+        .x_block = (int)in->block,
+        .x_image = (int)in->image,
+        .x_origin = first_tap(in, s->kernel / 2),
+        .dy_row = (int)from->row,
+        .dy_block = (int)from->block,
+        .dy_image = (int)from->image,
+        .dy_origin = (int)from->origin,
+        .height = from->height,
+        .width = from->width,
+        .channels = c->merged ? s->kernel * s->channels_in : s->channels_in,
+        .kernel_rows = s->kernel,
+        .kernel_columns = c->merged ? 1 : s->kernel,
+        .stride = s->stride,
+        .images = images,
+        .images_per_split = (images + c->splits - 1) / c->splits,
+        .dw = (int)dw.offset,
+        .db = (int)db.offset,
+        .split_stride = (int)split_stride,
+    };
+    cl_mem buffers[] = {x, dy, dw.buffer};
+    cl_int code = set_buffers(c->weight_gradient, buffers, 3);
+    if (code == CL_SUCCESS)
+        code = clSetKernelArg(c->weight_gradient, 3, sizeof args, &args);
+    if (code != CL_SUCCESS)
+        return device_check(code, "set arguments of conv_weight_gradient");
+    size_t global[3] = {(size_t)((args.channels + c->tile - 1) / c->tile),
+                        (size_t)(from->blocks / c->vectors), (size_t)c->splits};
+    return enqueue(c, c->weight_gradient, "conv_weight_gradient", 3, global);
+}
+
+const struct conv_family_ops conv_vector_ops = {
+    .name = "vector",
+    .create = vector_create,
+    .destroy = vector_destroy,
+    .group = vector_group,
+    .group_transposed = vector_group_transposed,
+    .splits = vector_splits,
+    .forward = vector_forward,
+    .input_gradient = vector_input_gradient,
+    .weight_gradient = vector_weight_gradient,
+};

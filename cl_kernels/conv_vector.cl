@@ -1,0 +1,225 @@
+/*
+ * Convolution for CPU devices. A work-item holds a register tile of PIXELS neighbouring results
+ * times VECTORS vectors of LANES channels; the inner loop is a broadcast and a fused
+ * multiply-add. Local size is 1; no local memory, no barriers. Layouts: layout.h.
+ *
+ * Built once for each tile (-D):
+ *   LANES        8 or 16, of the result (forward, input gradient) or of dy (weight gradient)
+ *   VECTORS      vectors of a weight group
+ *   X_LANES      lanes of the tensor that is broadcast, a compile-time count
+ *   X_STEP       floats between its pixels for neighbouring results
+ *   PIXELS       gather: results in a tile;  TILE: weight gradient: input channels in a tile
+ */
+#if LANES == 16
+typedef float16 vec;
+#define LOAD(p)     vload16(0, p)
+#define STORE(v, p) vstore16(v, 0, p)
+#define ACTIVATE    activate_16
+#define KEPT_SLOPE  kept_slope_16
+#else
+typedef float8 vec;
+#define LOAD(p)     vload8(0, p)
+#define STORE(v, p) vstore8(v, 0, p)
+#define ACTIVATE    activate_8
+#define KEPT_SLOPE  kept_slope_8
+#endif
+
+#define GROUP (VECTORS * LANES)
+
+#ifdef PIXELS
+
+/* One input channel of one tap: tile += x[pixel] * w[vector]. */
+#define MULTIPLY_ADD(xp, wp)                                                                       \
+    {                                                                                              \
+        vec w_[VECTORS];                                                                           \
+        _Pragma("unroll") for (int v = 0; v < VECTORS; v++) w_[v] = LOAD((wp) + v * LANES);        \
+        _Pragma("unroll") for (int p = 0; p < PIXELS; p++)                                         \
+        {                                                                                          \
+            const vec x_ = (vec)((xp)[p * X_STEP]);                                                \
+            _Pragma("unroll") for (int v = 0; v < VECTORS; v++)                                    \
+                sum[p][v] = fma(x_, w_[v], sum[p][v]);                                             \
+        }                                                                                          \
+    }
+
+/*
+ * Forward: y[oy][ox] = act(bias + sum over taps of x[oy * stride + ty][ox * stride + tx] * w).
+ * in_origin is the pixel of tap (0, 0) for result (0, 0).
+ *
+ * Input gradient (-D GRADIENT): dx[h][w] = slope * sum of dy[(h + pad - ty) / stride][...] * wt over
+ * the taps for which the division is exact. For stride 2 each of the four parities of (h, w) is a
+ * phase with taps of its own, and global id 0 counts group * 4 + phase.
+ */
+kernel void conv_gather(global const float *restrict x, global const float *restrict weights,
+                        global const float *restrict parameters, global const float *restrict kept,
+                        global float *restrict y, global float *restrict slopes,
+                        const struct gather_args a)
+{
+    const int n = get_global_id(1);
+#ifdef GRADIENT
+    const int phases = a.stride * a.stride;
+    const int group = get_global_id(0) / phases;
+    const int phase_y = get_global_id(0) % phases / a.stride;
+    const int phase_x = get_global_id(0) % phases % a.stride;
+    const int out_step = a.stride, in_step = 1, direction = -1;
+    const int first_y = (phase_y + a.pad) % a.stride, first_x = (phase_x + a.pad) % a.stride;
+    const int tap_step = a.stride;
+    const int taps_y = (a.kernel_rows - first_y + a.stride - 1) / a.stride;
+    const int taps_x = (a.kernel_columns - first_x + a.stride - 1) / a.stride;
+    const int rows = (a.height - phase_y + a.stride - 1) / a.stride;
+    const int columns = (a.width - phase_x + a.stride - 1) / a.stride;
+    x += a.in_origin + (phase_y + a.pad - first_y) / a.stride * a.in_row +
+         (phase_x + a.pad - first_x) / a.stride * X_LANES;
+#else
+    const int group = get_global_id(0);
+    const int phase_y = 0, phase_x = 0, first_y = 0, first_x = 0;
+    const int out_step = 1, in_step = a.stride, direction = 1, tap_step = 1;
+    const int taps_y = a.kernel_rows, taps_x = a.kernel_columns;
+    const int rows = a.height, columns = a.width;
+    x += a.in_origin;
+#endif
+    const int tap_floats = a.channels * GROUP;
+    const int blocks = a.channels / X_LANES, rest = a.channels % X_LANES;
+    x += n * a.in_image;
+    weights += a.weights + group * a.kernel_rows * a.kernel_columns * tap_floats;
+    const int plane = group * VECTORS;
+    y += n * a.out_image + plane * a.out_block + a.out_origin;
+    kept += n * a.kept_image + plane * a.kept_block + a.kept_origin;
+    slopes += n * a.out_image + plane * a.out_block + a.out_origin;
+
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column += PIXELS) {
+            vec sum[PIXELS][VECTORS];
+#ifdef GRADIENT
+            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sum[p][v] = (vec)(0.0f);
+#else
+            _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+            {
+                const vec bias =
+                    a.bias >= 0 ? LOAD(parameters + a.bias + group * GROUP + v * LANES) : (vec)(0.0f);
+                _Pragma("unroll") for (int p = 0; p < PIXELS; p++) sum[p][v] = bias;
+            }
+#endif
+            global const float *corner = x + row * in_step * a.in_row + column * X_STEP;
+            for (int ty = 0; ty < taps_y; ty++) {
+                for (int tx = 0; tx < taps_x; tx++) {
+                    global const float *xp = corner + direction * (ty * a.in_row + tx * X_LANES);
+                    global const float *wp =
+                        weights + ((first_y + ty * tap_step) * a.kernel_columns + first_x +
+                                   tx * tap_step) * tap_floats;
+                    for (int block = 0; block < blocks; block++) {
+                        _Pragma("unroll") for (int c = 0; c < X_LANES; c++)
+                            MULTIPLY_ADD(xp + c, wp + c * GROUP)
+                        xp += a.in_block;
+                        wp += X_LANES * GROUP;
+                    }
+                    for (int c = 0; c < rest; c++)
+                        MULTIPLY_ADD(xp + c, wp + c * GROUP)
+                }
+            }
+
+            const int valid = min(PIXELS, columns - column);
+            const int out_row = row * out_step + phase_y;
+            const int out_column = column * out_step + phase_x;
+            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+            {
+                if (p < valid) {
+                    const int pixel = (out_column + p * out_step) * LANES;
+                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                    {
+#ifdef GRADIENT
+                        vec result = sum[p][v];
+                        if (a.activation != ACT_NONE)
+                            result *= KEPT_SLOPE(LOAD(kept + v * a.kept_block +
+                                                      out_row * a.kept_row + pixel),
+                                                 a.activation);
+#else
+                        vec slope;
+                        const vec result = ACTIVATE(sum[p][v], a.activation, &slope);
+                        if (a.keep_slope)
+                            STORE(slope, slopes + v * a.out_block + out_row * a.out_row + pixel);
+#endif
+                        STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#endif
+
+#ifdef TILE
+
+/*
+ * dw[tap][channel][lane] = sum over images and pixels of x[pixel * stride + tap][channel] *
+ * dy[pixel][lane]. Global ids: tile of channels, group, split of the batch. Image by image, so
+ * that the image's planes stay in the second-level cache for all taps; sums wait in dw meanwhile.
+ */
+kernel void conv_weight_gradient(global const float *restrict x, global const float *restrict dy,
+                                 global float *restrict gradients,
+                                 const struct weight_gradient_args a)
+{
+    const int channel = get_global_id(0) * TILE;
+    const int group = get_global_id(1);
+    const int split = get_global_id(2);
+    const int tap_floats = a.channels * GROUP;
+    const int valid = min(TILE, a.channels - channel);
+    const int first = split * a.images_per_split;
+    const int last = min(first + a.images_per_split, a.images);
+    gradients += split * a.split_stride;
+    global float *dw = gradients + a.dw +
+                       group * a.kernel_rows * a.kernel_columns * tap_floats + channel * GROUP;
+    global float *db = gradients + a.db + group * GROUP;
+    x += a.x_origin + channel / X_LANES * a.x_block + channel % X_LANES;
+    dy += a.dy_origin + group * VECTORS * a.dy_block;
+
+    vec bias[VECTORS];
+    _Pragma("unroll") for (int v = 0; v < VECTORS; v++) bias[v] = (vec)(0.0f);
+    for (int n = first; n < last || n == first; n++) {
+        const int rows = n < last ? a.height : 0; /* an empty split writes zeros */
+        for (int ty = 0; ty < a.kernel_rows; ty++) {
+            for (int tx = 0; tx < a.kernel_columns; tx++) {
+                global float *to = dw + (ty * a.kernel_columns + tx) * tap_floats;
+                vec sum[TILE][VECTORS];
+                _Pragma("unroll") for (int c = 0; c < TILE; c++)
+                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                        sum[c][v] = n > first && c < valid ? LOAD(to + c * GROUP + v * LANES)
+                                                           : (vec)(0.0f);
+                for (int row = 0; row < rows; row++) {
+                    global const float *xp =
+                        x + n * a.x_image + (row * a.stride + ty) * a.x_row + tx * X_LANES;
+                    global const float *dp = dy + n * a.dy_image + row * a.dy_row;
+                    for (int column = 0; column < a.width; column++) {
+                        vec d[VECTORS];
+                        _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                            d[v] = LOAD(dp + v * a.dy_block);
+                        _Pragma("unroll") for (int c = 0; c < TILE; c++)
+                        {
+                            const vec b = (vec)(xp[c]);
+                            _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                                sum[c][v] = fma(b, d[v], sum[c][v]);
+                        }
+                        xp += X_STEP;
+                        dp += LANES;
+                    }
+                }
+                _Pragma("unroll") for (int c = 0; c < TILE; c++)
+                    if (c < valid)
+                        _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                            STORE(sum[c][v], to + c * GROUP + v * LANES);
+            }
+        }
+        if (channel == 0)
+            for (int row = 0; row < rows; row++) {
+                global const float *dp = dy + n * a.dy_image + row * a.dy_row;
+                for (int column = 0; column < a.width; column++)
+                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                        bias[v] += LOAD(dp + v * a.dy_block + column * LANES);
+            }
+    }
+    if (channel == 0)
+        _Pragma("unroll") for (int v = 0; v < VECTORS; v++) STORE(bias[v], db + v * LANES);
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* Arguments of the kernels in conv_vector.cl. Compiled by the host and by OpenCL: ints only, so
+   that both lay it out alike. Strides and offsets count floats. */
+#ifndef CLADE_CL_KERNELS_CONV_VECTOR_ARGS_H
+#define CLADE_CL_KERNELS_CONV_VECTOR_ARGS_H
+
+struct gather_args {
+    int in_row, in_block, in_image, in_origin;
+    int out_row, out_block, out_image, out_origin;
+    int kept_row, kept_block, kept_image, kept_origin;
+    int height, width; /* of the result */
+    int channels;      /* reduced over */
+    int kernel_rows, kernel_columns;
+    int pad;
+    int stride;     /* of the convolution */
+    int activation; /* forward: of the result; gradient: of the layer below */
+    int weights, bias;
+    int keep_slope; /* forward: whether the derivative is stored */
+};
+
+struct weight_gradient_args {
+    int x_row, x_block, x_image, x_origin;
+    int dy_row, dy_block, dy_image, dy_origin;
+    int height, width; /* of dy */
+    int channels;      /* of x */
+    int kernel_rows, kernel_columns;
+    int stride;
+    int images, images_per_split;
+    int dw, db, split_stride;
+};
+
+#endif
