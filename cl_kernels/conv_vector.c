@@ -1,12 +1,11 @@
 /* The vector family: host side of conv_vector.cl. Registers decide the tiles: 32 vector
    registers hold the sums, the weights and one broadcast. */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cl_kernels/conv_family.h"
 #include "cl_kernels/conv_vector_args.h"
-#include "cl_kernels/program.h"
+#include "cl_kernels/launch.h"
 
 extern const char cl_source_conv_vector_args[], cl_source_activation[], cl_source_conv_vector[];
 
@@ -54,13 +53,7 @@ static enum error build(cl_kernel *out, struct device *device, const char *kerne
 {
     const char *sources[] = {cl_source_conv_vector_args, cl_source_activation,
                              cl_source_conv_vector};
-    cl_program program;
-    enum error err = program_build(&program, device, "conv_vector", sources, 3, options);
-    if (err != ERR_NONE)
-        return err;
-    err = program_kernel(out, program, kernel);
-    clReleaseProgram(program);
-    return err;
+    return program_kernel_build(out, device, "conv_vector", sources, 3, options, kernel);
 }
 
 static enum error build_gather(cl_kernel *out, const struct vector_conv *c, bool gradient,
@@ -155,25 +148,16 @@ static int vector_splits(const void *state)
     return ((const struct vector_conv *)state)->splits;
 }
 
-static enum error enqueue(struct vector_conv *c, cl_kernel kernel, const char *name,
-                          cl_uint dimensions, const size_t *global)
+static enum error run(struct vector_conv *c, cl_kernel kernel, const char *name,
+                      const cl_mem *buffers, int buffer_count, const void *args, size_t args_size,
+                      const size_t global[3])
 {
-    static const size_t local[3] = {1, 1, 1};
-    char act[64];
-    cl_int code = clEnqueueNDRangeKernel(device_queue(c->device), kernel, dimensions, NULL, global,
-                                         local, 0, NULL, NULL);
-    if (code == CL_SUCCESS)
-        return ERR_NONE;
-    snprintf(act, sizeof act, "enqueue %s", name);
-    return device_check(code, act);
-}
-
-static cl_int set_buffers(cl_kernel kernel, const cl_mem *buffers, cl_uint count)
-{
-    cl_int code = CL_SUCCESS;
-    for (cl_uint i = 0; i < count && code == CL_SUCCESS; i++)
-        code = clSetKernelArg(kernel, i, sizeof(cl_mem), &buffers[i]);
-    return code;
+    struct launch launch;
+    launch_start(&launch, c->device, kernel, name);
+    for (int i = 0; i < buffer_count; i++)
+        launch_buffer(&launch, buffers[i]);
+    launch_struct(&launch, args, args_size);
+    return launch_run(&launch, global[0], global[1], global[2]);
 }
 
 /* Where tap (0, 0) of result (0, 0) is read. */
@@ -212,13 +196,8 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
     cl_mem parameters = epilogue->bias.buffer != NULL ? epilogue->bias.buffer : weights.buffer;
     cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
     cl_mem buffers[] = {x, weights.buffer, parameters, y, y, slopes};
-    cl_int code = set_buffers(c->forward, buffers, 6);
-    if (code == CL_SUCCESS)
-        code = clSetKernelArg(c->forward, 6, sizeof args, &args);
-    if (code != CL_SUCCESS)
-        return device_check(code, "set arguments of conv_gather");
-    size_t global[2] = {(size_t)(to->blocks / c->vectors), (size_t)images};
-    return enqueue(c, c->forward, "conv_gather", 2, global);
+    const size_t global[3] = {(size_t)(to->blocks / c->vectors), (size_t)images, 1};
+    return run(c, c->forward, "conv_gather", buffers, 6, &args, sizeof args, global);
 }
 
 static enum error vector_input_gradient(void *state, cl_mem dy, struct span transposed,
@@ -256,14 +235,10 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
     }
     cl_mem buffers[] = {dy, transposed.buffer, transposed.buffer, chained ? chain->kept : dy, dx,
                         dx};
-    cl_int code = set_buffers(c->input_gradient, buffers, 6);
-    if (code == CL_SUCCESS)
-        code = clSetKernelArg(c->input_gradient, 6, sizeof args, &args);
-    if (code != CL_SUCCESS)
-        return device_check(code, "set arguments of conv_gather");
     size_t phases = (size_t)(s->stride * s->stride);
-    size_t global[2] = {(size_t)(to->blocks / c->vectors_transposed) * phases, (size_t)images};
-    return enqueue(c, c->input_gradient, "conv_gather", 2, global);
+    const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed) * phases, (size_t)images,
+                              1};
+    return run(c, c->input_gradient, "conv_gather", buffers, 6, &args, sizeof args, global);
 }
 
 static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
@@ -294,14 +269,10 @@ static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struc
         .split_stride = (int)split_stride,
     };
     cl_mem buffers[] = {x, dy, dw.buffer};
-    cl_int code = set_buffers(c->weight_gradient, buffers, 3);
-    if (code == CL_SUCCESS)
-        code = clSetKernelArg(c->weight_gradient, 3, sizeof args, &args);
-    if (code != CL_SUCCESS)
-        return device_check(code, "set arguments of conv_weight_gradient");
-    size_t global[3] = {(size_t)((args.channels + c->tile - 1) / c->tile),
-                        (size_t)(from->blocks / c->vectors), (size_t)c->splits};
-    return enqueue(c, c->weight_gradient, "conv_weight_gradient", 3, global);
+    const size_t global[3] = {(size_t)((args.channels + c->tile - 1) / c->tile),
+                              (size_t)(from->blocks / c->vectors), (size_t)c->splits};
+    return run(c, c->weight_gradient, "conv_weight_gradient", buffers, 3, &args, sizeof args,
+               global);
 }
 
 const struct conv_family_ops conv_vector_ops = {

@@ -1,0 +1,18 @@
+/* Arguments of the kernels in head.cl. Compiled by the host and by OpenCL: ints only. */
+#ifndef CLADE_CL_KERNELS_HEAD_ARGS_H
+#define CLADE_CL_KERNELS_HEAD_ARGS_H
+
+struct head_args {
+    int x_row, x_block, x_image, x_origin;
+    int dx_row, dx_block, dx_image, dx_origin;
+    int height, width, channels, lanes;
+    int pooled_stride;           /* channels rounded up to whole blocks */
+    int classes, classes_stride; /* rounded up to 16 */
+    int activation;              /* of the dense layer of 64 */
+    int below;                   /* of the last convolution */
+    int weights_1, bias_1, weights_2, bias_2;
+    int images, first; /* image n is order[first + n] */
+    int train;         /* whether gradients are wanted */
+};
+
+#endif

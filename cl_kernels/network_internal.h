@@ -1,0 +1,57 @@
+/* What the files network*.c share; nobody else includes this. */
+#ifndef CLADE_CL_KERNELS_NETWORK_INTERNAL_H
+#define CLADE_CL_KERNELS_NETWORK_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "cl_kernels/batch.h"
+#include "cl_kernels/conv.h"
+#include "cl_kernels/head.h"
+#include "cl_kernels/network.h"
+#include "cl_kernels/optimizer.h"
+
+/* One convolution and what it keeps for the backward pass. */
+struct network_layer {
+    struct conv_shape shape;
+    enum activation activation;
+    struct layout output;   /* of y; its halo is what the next layer's kernel reaches over */
+    struct layout gradient; /* of dy */
+    struct conv *conv;
+    cl_mem y;
+    cl_mem slopes; /* derivative, kept for swish and gelu; else NULL */
+    cl_mem dy;     /* gradient of the sums */
+    /* Offsets in the flat parameters and in the transposed copy (first layer: no copy): */
+    size_t weights, bias, transposed;
+};
+
+/*
+ * Flat parameters: packed weights of the convolutions, dense weights, from `decay_end` on the
+ * biases; each part starts at a multiple of 16 floats. Gradients are `splits` such arrays.
+ */
+struct network {
+    struct device *device;
+    struct genome genome;
+    struct image_shape shape;
+    struct training_settings training;
+    enum conv_family family;
+    struct layout input;
+    cl_mem x;
+    int layer_count;
+    struct network_layer layers[GENOME_MAX_LAYERS];
+    struct batch_assembler assembler;
+    struct head head;
+    struct optimizer_state optimizer;
+    size_t floats, decay_end, transposed_floats;
+    int splits;
+    cl_mem parameters, gradients, transposed, places;
+    cl_mem order, statistics; /* grown on demand */
+    size_t order_capacity, statistics_capacity;
+};
+
+/* Where layer i keeps what the derivative of its activation follows from. */
+cl_mem network_kept(const struct network_layer *layer);
+
+/* Makes the transposed copy follow the parameters. */
+enum error network_transpose(struct network *network);
+
+#endif

@@ -1,0 +1,154 @@
+/* Parameters of a network in canonical order: initial values, reading, writing. */
+#include "cl_kernels/network_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "pipeline/base/rng.h"
+
+int64_t network_parameter_count(const struct network *net)
+{
+    return genome_cost(&net->genome, &net->shape).parameters;
+}
+
+/*
+ * Copies between canonical and flat order: to_flat writes flat[place] = canonical[i], otherwise
+ * canonical[i] = flat[place].
+ */
+static void copy_part(float *canonical, float *flat, bool to_flat)
+{
+    if (to_flat)
+        *flat = *canonical;
+    else
+        *canonical = *flat;
+}
+
+static void copy_parameters(const struct network *net, float *canonical, float *flat, bool to_flat)
+{
+    for (int i = 0; i < net->layer_count; i++) {
+        const struct network_layer *layer = &net->layers[i];
+        const struct conv_shape *s = &layer->shape;
+        for (int to = 0; to < s->channels_out; to++)
+            for (int from = 0; from < s->channels_in; from++)
+                for (int tap = 0; tap < s->kernel * s->kernel; tap++)
+                    copy_part(canonical++,
+                              flat + layer->weights + conv_weight_place(layer->conv, to, from, tap),
+                              to_flat);
+        for (int to = 0; to < s->channels_out; to++)
+            copy_part(canonical++, flat + layer->bias + to, to_flat);
+    }
+    const struct head_plan *head = &net->head.plan;
+    int channels = head->input.channels, stride = net->head.classes_stride;
+    for (int j = 0; j < GENOME_HEAD_UNITS; j++)
+        for (int c = 0; c < channels; c++)
+            copy_part(canonical++, flat + head->weights_1 + c * GENOME_HEAD_UNITS + j, to_flat);
+    for (int j = 0; j < GENOME_HEAD_UNITS; j++)
+        copy_part(canonical++, flat + head->bias_1 + j, to_flat);
+    for (int k = 0; k < net->shape.classes; k++)
+        for (int j = 0; j < GENOME_HEAD_UNITS; j++)
+            copy_part(canonical++, flat + head->weights_2 + j * stride + k, to_flat);
+    for (int k = 0; k < net->shape.classes; k++)
+        copy_part(canonical++, flat + head->bias_2 + k, to_flat);
+}
+
+static enum error allocate(float **out, size_t floats)
+{
+    *out = calloc(floats, sizeof **out);
+    if (*out == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %zu parameters", floats);
+    return ERR_NONE;
+}
+
+enum error network_read_parameters(struct network *net, float *parameters)
+{
+    float *flat;
+    enum error err = allocate(&flat, net->floats);
+    if (err != ERR_NONE)
+        return err;
+    err = device_read(net->device, net->parameters, 0, flat, net->floats * sizeof *flat);
+    if (err == ERR_NONE)
+        copy_parameters(net, parameters, flat, false);
+    free(flat);
+    return err;
+}
+
+enum error network_read_gradients(struct network *net, float *gradients)
+{
+    enum error err = ERR_NONE;
+    float *sum = NULL, *partial = NULL;
+    size_t bytes = net->floats * sizeof(float);
+    TRY(allocate(&sum, net->floats));
+    TRY(allocate(&partial, net->floats));
+    for (int s = 0; s < net->splits; s++) {
+        TRY(device_read(net->device, net->gradients, (size_t)s * bytes, partial, bytes));
+        for (size_t i = 0; i < net->floats; i++)
+            sum[i] += partial[i];
+    }
+    copy_parameters(net, gradients, sum, false);
+out:
+    free(partial);
+    free(sum);
+    return err;
+}
+
+enum error network_write_parameters(struct network *net, const float *parameters)
+{
+    enum error err = ERR_NONE;
+    size_t count = (size_t)network_parameter_count(net);
+    float *flat = NULL, *canonical = NULL;
+    TRY(allocate(&flat, net->floats));
+    TRY(allocate(&canonical, count));
+    for (size_t i = 0; i < count; i++)
+        canonical[i] = parameters[i];
+    copy_parameters(net, canonical, flat, true);
+    TRY(device_write(net->device, net->parameters, 0, flat, net->floats * sizeof *flat));
+    TRY(optimizer_reset(&net->optimizer));
+    TRY(network_transpose(net));
+out:
+    free(canonical);
+    free(flat);
+    return err;
+}
+
+/* Standard deviation of a layer's first weights. */
+static double weight_deviation(enum activation activation, int fan_in, int fan_out)
+{
+    if (activation == ACT_SIGMOID || activation == ACT_TANH)
+        return sqrt(2.0 / (fan_in + fan_out));
+    return sqrt(2.0 / fan_in);
+}
+
+static float *draw(float *to, size_t weights, double deviation, size_t biases, struct rng *rng)
+{
+    for (size_t i = 0; i < weights; i++)
+        *to++ = (float)(deviation * rng_normal(rng));
+    return to + biases; /* zero from calloc */
+}
+
+enum error network_initialise(struct network *net, uint64_t seed)
+{
+    struct rng rng;
+    float *canonical;
+    enum error err = allocate(&canonical, (size_t)network_parameter_count(net));
+    if (err != ERR_NONE)
+        return err;
+    rng_seed(&rng, seed);
+    float *to = canonical;
+    for (int i = 0; i < net->layer_count; i++) {
+        const struct conv_shape *s = &net->layers[i].shape;
+        int taps = s->kernel * s->kernel;
+        to = draw(to, (size_t)(taps * s->channels_in * s->channels_out),
+                  weight_deviation(net->layers[i].activation, taps * s->channels_in,
+                                   taps * s->channels_out),
+                  (size_t)s->channels_out, &rng);
+    }
+    int channels = net->head.plan.input.channels, classes = net->shape.classes;
+    to = draw(to, (size_t)(channels * GENOME_HEAD_UNITS),
+              weight_deviation(net->genome.head, channels, GENOME_HEAD_UNITS), GENOME_HEAD_UNITS,
+              &rng);
+    draw(to, (size_t)(GENOME_HEAD_UNITS * classes),
+         weight_deviation(ACT_TANH, GENOME_HEAD_UNITS, classes), (size_t)classes, &rng);
+    err = network_write_parameters(net, canonical);
+    free(canonical);
+    return err;
+}

@@ -1,0 +1,122 @@
+#include "cl_kernels/optimizer.h"
+
+#include <math.h>
+
+#include "cl_kernels/launch.h"
+
+extern const char cl_source_optimizer[];
+
+enum { CHUNK = 64, VECTOR = 16 }; /* as in optimizer.cl */
+
+enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
+                            const struct training_settings *settings, size_t floats,
+                            size_t decay_end, int splits)
+{
+    enum error err = ERR_NONE;
+    const char *sources[] = {cl_source_optimizer};
+    *optimizer = (struct optimizer_state){.device = device,
+                                          .settings = *settings,
+                                          .floats = floats,
+                                          .decay_end = decay_end,
+                                          .splits = splits};
+    TRY(program_kernel_build(&optimizer->step, device, "optimizer", sources, 1, "",
+                             "optimizer_step"));
+    TRY(program_kernel_build(&optimizer->transpose, device, "optimizer", sources, 1, "",
+                             "transpose_weights"));
+    TRY(device_buffer(&optimizer->first, device, floats * sizeof(float)));
+    TRY(device_buffer(&optimizer->second, device, floats * sizeof(float)));
+    return ERR_NONE;
+out:
+    optimizer_destroy(optimizer);
+    return err;
+}
+
+void optimizer_destroy(struct optimizer_state *optimizer)
+{
+    if (optimizer->device == NULL)
+        return;
+    device_release(optimizer->device, &optimizer->first);
+    device_release(optimizer->device, &optimizer->second);
+    if (optimizer->step != NULL)
+        clReleaseKernel(optimizer->step);
+    if (optimizer->transpose != NULL)
+        clReleaseKernel(optimizer->transpose);
+    *optimizer = (struct optimizer_state){0};
+}
+
+enum error optimizer_reset(struct optimizer_state *optimizer)
+{
+    const float zero = 0.0f;
+    cl_mem moments[] = {optimizer->first, optimizer->second};
+    for (int i = 0; i < 2; i++) {
+        cl_int code =
+            clEnqueueFillBuffer(device_queue(optimizer->device), moments[i], &zero, sizeof zero, 0,
+                                optimizer->floats * sizeof(float), 0, NULL, NULL);
+        if (code != CL_SUCCESS)
+            return device_check(code, "clear the optimizer's moments");
+    }
+    return ERR_NONE;
+}
+
+double learning_rate(const struct training_settings *settings, int64_t step, int64_t total_steps)
+{
+    const double pi = 3.141592653589793, peak = settings->learning_rate;
+    if (settings->schedule == SCHEDULE_CONSTANT)
+        return peak;
+    double climb = settings->warmup * (double)total_steps - 1.0;
+    double last = (double)total_steps - 1.0;
+    double from, to, share;
+    if ((double)step <= climb) {
+        from = peak / 25.0;
+        to = peak;
+        share = climb > 0.0 ? (double)step / climb : 1.0;
+    } else {
+        from = peak;
+        to = peak / 25e4;
+        if (climb < 0.0)
+            climb = 0.0;
+        share = last > climb ? ((double)step - climb) / (last - climb) : 1.0;
+    }
+    if (share > 1.0)
+        share = 1.0;
+    return to + (from - to) * 0.5 * (1.0 + cos(pi * share));
+}
+
+enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, cl_mem gradients,
+                         int64_t step, int64_t total_steps)
+{
+    const struct training_settings *s = &optimizer->settings;
+    double t = (double)(step + 1);
+    size_t vectors = optimizer->floats / VECTOR;
+    struct launch launch;
+    launch_start(&launch, optimizer->device, optimizer->step, "optimizer_step");
+    launch_buffer(&launch, parameters);
+    launch_buffer(&launch, optimizer->first);
+    launch_buffer(&launch, optimizer->second);
+    launch_buffer(&launch, gradients);
+    launch_int(&launch, (int)vectors);
+    launch_int(&launch, optimizer->splits);
+    launch_int(&launch, (int)optimizer->floats);
+    launch_int(&launch, (int)s->optimizer);
+    launch_int(&launch, (int)optimizer->decay_end);
+    launch_float(&launch, (float)learning_rate(s, step, total_steps));
+    launch_float(&launch, (float)s->weight_decay);
+    launch_float(&launch, (float)(s->optimizer == OPTIMIZER_SGD ? s->momentum : s->beta1));
+    launch_float(&launch, (float)s->beta2);
+    launch_float(&launch, (float)s->epsilon);
+    launch_float(&launch, (float)(1.0 - pow(s->beta1, t)));
+    launch_float(&launch, (float)sqrt(1.0 - pow(s->beta2, t)));
+    return launch_run(&launch, (vectors + CHUNK - 1) / CHUNK, 1, 1);
+}
+
+enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,
+                               cl_mem transposed, size_t count)
+{
+    struct launch launch;
+    launch_start(&launch, optimizer->device, optimizer->transpose, "transpose_weights");
+    launch_buffer(&launch, parameters);
+    launch_buffer(&launch, places);
+    launch_buffer(&launch, transposed);
+    launch_int(&launch, (int)count);
+    return launch_run(&launch, (count + CHUNK * VECTOR - 1) / (CHUNK * VECTOR), 1, 1);
+}

@@ -1,0 +1,60 @@
+/*
+ * One step of the optimizer over the flat parameters, a work-item a chunk of CHUNK vectors. The
+ * gradient is the sum of `splits` partials, added in order. Parameters below `decay_end` (weights)
+ * decay, those above (biases) do not.
+ *
+ * AdamW: Loshchilov and Hutter, arXiv 1711.05101; Adam: Kingma and Ba, arXiv 1412.6980 (with L2
+ * decay in the gradient); SGD with momentum as PyTorch defines it: b = mu b + g, p -= lr b.
+ */
+#define ADAMW 0
+#define ADAM  1
+#define SGD   2
+#define CHUNK 64
+
+kernel void optimizer_step(global float *restrict parameters, global float *restrict first,
+                           global float *restrict second, global const float *restrict gradients,
+                           const int vectors, const int splits, const int split_stride,
+                           const int kind, const int decay_end, const float rate,
+                           const float decay, const float beta1, const float beta2,
+                           const float epsilon, const float correction1, const float correction2)
+{
+    const int start = get_global_id(0) * CHUNK;
+    const int end = min(start + CHUNK, vectors);
+    for (int i = start; i < end; i++) {
+        float16 g = vload16(i, gradients);
+        for (int s = 1; s < splits; s++)
+            g += vload16(i, gradients + s * split_stride);
+        float16 p = vload16(i, parameters);
+        float16 m = vload16(i, first);
+        const float shrink = i * 16 < decay_end ? decay : 0.0f;
+        if (kind == ADAMW)
+            p = fma(p, (float16)(-rate * shrink), p);
+        else
+            g = fma(p, (float16)(shrink), g);
+        if (kind == SGD) {
+            m = fma(m, (float16)(beta1), g);
+            p = fma(m, (float16)(-rate), p);
+        } else {
+            float16 v = vload16(i, second);
+            m = fma(m, (float16)(beta1), g * (1.0f - beta1));
+            v = fma(v, (float16)(beta2), g * g * (1.0f - beta2));
+            vstore16(v, i, second);
+            /* correction1 = 1 - beta1^t, correction2 = sqrt(1 - beta2^t) */
+            const float16 scale = sqrt(v) / correction2 + epsilon;
+            p -= (rate / correction1) * m / scale;
+        }
+        vstore16(m, i, first);
+        vstore16(p, i, parameters);
+    }
+}
+
+/* transposed[i] = parameters[places[i]], or 0 where places[i] is negative. */
+kernel void transpose_weights(global const float *restrict parameters,
+                              global const int *restrict places,
+                              global float *restrict transposed, const int count)
+{
+    const int start = get_global_id(0) * CHUNK * 16;
+    const int end = min(start + CHUNK * 16, count);
+    for (int i = start; i < end; i++)
+        transposed[i] = places[i] >= 0 ? parameters[places[i]] : 0.0f;
+}

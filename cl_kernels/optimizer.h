@@ -1,0 +1,44 @@
+/*
+ * The optimizer over all parameters of a network at once (optimizer.cl), and the learning rate of
+ * a step.
+ */
+#ifndef CLADE_CL_KERNELS_OPTIMIZER_H
+#define CLADE_CL_KERNELS_OPTIMIZER_H
+
+#include "cl_kernels/device.h"
+#include "inputs/settings.h"
+
+struct optimizer_state {
+    struct device *device;
+    struct training_settings settings;
+    size_t floats;    /* of the flat parameters, a multiple of 16 */
+    size_t decay_end; /* parameters before it are weights */
+    int splits;       /* partial gradients, `floats` apart */
+    cl_kernel step, transpose;
+    cl_mem first, second; /* moments, `floats` each */
+};
+
+enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
+                            const struct training_settings *settings, size_t floats,
+                            size_t decay_end, int splits);
+void optimizer_destroy(struct optimizer_state *optimizer);
+
+/* Sets the moments to zero, as before the first step. */
+enum error optimizer_reset(struct optimizer_state *optimizer);
+
+/* Enqueues step number `step` (from 0) of `total_steps`. */
+enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, cl_mem gradients,
+                         int64_t step, int64_t total_steps);
+
+/* transposed[i] = parameters[places[i]] (0 for a negative place), i < count. */
+enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,
+                               cl_mem transposed, size_t count);
+
+/*
+ * Constant, or one-cycle (Smith and Topin, arXiv 1708.07120, with cosine slopes as in PyTorch's
+ * OneCycleLR): from peak / 25 up to the peak over the first `warmup` share of the steps, then down
+ * to peak / 25e4.
+ */
+double learning_rate(const struct training_settings *settings, int64_t step, int64_t total_steps);
+
+#endif
