@@ -1,0 +1,388 @@
+/* outputs/csv and outputs/tables: what a spreadsheet will see, read back with libcsv's parser. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <math.h>
+
+#include <cmocka.h>
+#include <csv.h>
+
+#include "outputs/csv.h"
+#include "outputs/tables.h"
+#include "pipeline/base/rng.h"
+
+/* The cells of one parsed text, row after row. */
+struct parsed {
+    char *cells[256];
+    int cell_count, row_count;
+};
+
+static void on_cell(void *cell, size_t length, void *user)
+{
+    struct parsed *parsed = user;
+    assert_true(parsed->cell_count < 256);
+    parsed->cells[parsed->cell_count++] = cell ? strndup(cell, length) : strdup("");
+}
+
+static void on_row(int end, void *user)
+{
+    struct parsed *parsed = user;
+    (void)end;
+    parsed->row_count++;
+}
+
+static struct parsed parse(const struct csv_rows *rows)
+{
+    struct parsed parsed = {0};
+    struct csv_parser parser;
+    assert_int_equal(text_status(&rows->text), ERR_NONE);
+    assert_int_equal(csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI), 0);
+    assert_int_equal(
+        csv_parse(&parser, rows->text.data, rows->text.length, on_cell, on_row, &parsed),
+        rows->text.length);
+    assert_int_equal(csv_fini(&parser, on_cell, on_row, &parsed), 0);
+    csv_free(&parser);
+    return parsed;
+}
+
+static void parsed_free(struct parsed *parsed)
+{
+    for (int i = 0; i < parsed->cell_count; i++)
+        free(parsed->cells[i]);
+}
+
+static void writes_rows(void **state)
+{
+    (void)state;
+    struct csv_rows rows = {0};
+    csv_put_name(&rows, "name");
+    csv_put_name(&rows, "count");
+    csv_end_row(&rows);
+    csv_put_text(&rows, "say \"hi\", then\r\ngo");
+    csv_put_integer(&rows, -9223372036854775807 - 1);
+    csv_end_row(&rows);
+    csv_put_text(&rows, "");
+    csv_put_missing(&rows);
+    csv_end_row(&rows);
+    assert_string_equal(rows.text.data, "name,count\r\n"
+                                        "\"say \"\"hi\"\", then  go\",-9223372036854775808\r\n"
+                                        ",\r\n");
+    csv_free_rows(&rows);
+}
+
+static void assert_number(double value, const char *expected)
+{
+    struct csv_rows rows = {0};
+    csv_put_number(&rows, value);
+    assert_string_equal(rows.text.data ? rows.text.data : "", expected);
+    csv_free_rows(&rows);
+}
+
+static void writes_numbers(void **state)
+{
+    (void)state;
+    assert_number(0.9123, "0.912300");
+    assert_number(-0.5, "-0.500000");
+    assert_number(0.0, "0.000000");
+    assert_number(-0.0, "0.000000");
+    assert_number(1234.125, "1234.125000");
+    assert_number(0.000123456789, "1.234568e-04");
+    assert_number(0.001, "0.001000");
+    assert_number(1e9, "1.000000e+09");
+    assert_number(1e300, "1.000000e+300");
+    assert_number(NAN, "");
+    assert_number(INFINITY, "");
+    assert_number(-INFINITY, "");
+}
+
+static void never_writes_three_fraction_digits(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_seed(&rng, 5);
+    for (int i = 0; i < 20000; i++) {
+        double value = (rng_uniform(&rng) - 0.5) * pow(10, (double)rng_below(&rng, 40) - 20);
+        struct csv_rows rows = {0};
+        csv_put_number(&rows, value);
+        const char *point = strchr(rows.text.data, '.');
+        assert_non_null(point);
+        assert_int_equal(strspn(point + 1, "0123456789"), 6);
+        double read = strtod(rows.text.data, NULL);
+        assert_true(fabs(read - value) <= 5.1e-4 * fabs(value));
+        csv_free_rows(&rows);
+    }
+}
+
+static void writes_times(void **state)
+{
+    (void)state;
+    struct csv_rows rows = {0};
+    csv_put_time(&rows, 1769825700123456);
+    assert_string_equal(rows.text.data, "2026-01-31T02:15:00");
+    csv_free_rows(&rows);
+}
+
+static void assert_clean(const char *s, const char *expected)
+{
+    char clean[CSV_TEXT_SIZE];
+    csv_clean_text(clean, s);
+    assert_string_equal(clean, expected);
+}
+
+static void cleans_text(void **state)
+{
+    (void)state;
+    assert_clean("NC32k3:relu-RC64k3:relu", "NC32k3:relu-RC64k3:relu");
+    assert_clean("c000123", "c000123");
+    assert_clean("s00000000000000e5", "s00000000000000e5");
+    assert_clean("=1+1", "'=1+1");
+    assert_clean("+1", "'+1");
+    assert_clean("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0");
+    assert_clean("@SUM(A1)", "'@SUM(A1)");
+    assert_clean("\t=1+1", "'=1+1");
+    assert_clean("\r\n  =1", "'=1");
+    assert_clean("2026-01-31", "'2026-01-31");
+    assert_clean("20260131", "'20260131");
+    assert_clean("1e5", "'1e5");
+    assert_clean(".5", "'.5");
+    assert_clean("12:30", "'12:30");
+    assert_clean("1.2 Mesa 22", "1.2 Mesa 22");
+    assert_clean("AMD\x01 Radeon\x7f", "AMD  Radeon ");
+    assert_clean("Gr\xc3\xbc\xc3\x9f", "Gr??");
+    assert_clean("\xef\xbc\x9d"
+                 "1",
+                 "?1"); /* a full-width = */
+    assert_clean("", "");
+    assert_clean(" \t", "");
+}
+
+static void cuts_endless_text(void **state)
+{
+    (void)state;
+    char *endless = malloc(100001);
+    assert_non_null(endless);
+    memset(endless, '"', 100000);
+    endless[100000] = '\0';
+    struct csv_rows rows = {0};
+    csv_put_text(&rows, endless);
+    csv_end_row(&rows);
+    struct parsed parsed = parse(&rows);
+    assert_int_equal(parsed.cell_count, 1);
+    assert_in_range(strlen(parsed.cells[0]), CSV_TEXT_SIZE - 16, CSV_TEXT_SIZE - 1);
+    assert_int_equal(strspn(parsed.cells[0], "\""), strlen(parsed.cells[0]));
+    parsed_free(&parsed);
+    csv_free_rows(&rows);
+    free(endless);
+}
+
+/* Whatever text comes in, one harmless ASCII cell of the same row comes out. */
+static void survives_random_bytes(void **state)
+{
+    (void)state;
+    static const char likely[] = "=+-@\t\r\n\",;'0123456789.eE \xc3\xbcz";
+    struct rng rng;
+    rng_seed(&rng, 6);
+    for (int i = 0; i < 5000; i++) {
+        char bytes[24] = "";
+        size_t n = rng_below(&rng, sizeof bytes);
+        for (size_t j = 0; j < n; j++)
+            bytes[j] = rng_below(&rng, 4) ? likely[rng_below(&rng, sizeof likely - 1)]
+                                          : (char)(1 + rng_below(&rng, 255));
+        struct csv_rows rows = {0};
+        csv_put_text(&rows, bytes);
+        csv_put_integer(&rows, i);
+        csv_end_row(&rows);
+        struct parsed parsed = parse(&rows);
+        assert_int_equal(parsed.row_count, 1);
+        assert_int_equal(parsed.cell_count, 2);
+        const char *cell = parsed.cells[0];
+        for (const char *c = cell; *c != '\0'; c++)
+            assert_in_range(*c, 0x20, 0x7e);
+        assert_true(cell[0] == '\0' || strchr("=+-@ ", cell[0]) == NULL);
+        double number;
+        assert_false(text_to_double(cell, &number));
+        assert_int_equal(strtol(parsed.cells[1], NULL, 10), i);
+        parsed_free(&parsed);
+        csv_free_rows(&rows);
+    }
+}
+
+/* Golden headers: columns keep order and meaning, new ones go at the end. */
+static void headers_are_kept(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {
+        "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
+        "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
+        "validation_accuracy,device,worker,started_utc,duration_s,images_per_s\r\n",
+        "schema,run,generation,evaluated,failed,best_validation_accuracy,"
+        "mean_validation_accuracy,median_validation_accuracy,worst_validation_accuracy,"
+        "best_candidate,best_genome,best_parameters,elapsed_s\r\n",
+        "schema,run,candidate,generation,genome,parameters,macs,validation_accuracy\r\n",
+    };
+    size_t i = 0;
+    for (; all_tables[i] != NULL; i++) {
+        struct csv_rows rows = {0};
+        table_header(&rows, all_tables[i]);
+        assert_string_equal(rows.text.data, headers[i]);
+        csv_free_rows(&rows);
+    }
+    assert_int_equal(i, sizeof headers / sizeof headers[0]);
+}
+
+static struct candidate example(void)
+{
+    struct candidate candidate = {.id = 123,
+                                  .generation = 4,
+                                  .attempt = 1,
+                                  .status = CANDIDATE_DONE,
+                                  .operator_name = "filters",
+                                  .parent = 99,
+                                  .cost = {.parameters = 59546, .macs = 5700000},
+                                  .epochs = 2,
+                                  .train_images = 10000,
+                                  .seed = UINT64_C(0xfedcba9876543210),
+                                  .train_loss = 0.5,
+                                  .validation_loss = 0.25,
+                                  .validation_accuracy = 0.9125,
+                                  .images_per_s = 1500.5,
+                                  .device = "=cmd()",
+                                  .worker = 1,
+                                  .started_utc_us = 1769825700000000,
+                                  .duration_s = 13.25};
+    assert_int_equal(
+        genome_parse(&candidate.genome, "NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu"), ERR_NONE);
+    return candidate;
+}
+
+static void writes_candidates(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct candidate candidate = example();
+    struct csv_rows rows = {0};
+    table_row(&rows, &candidates_table, &candidate, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",\"c000123\",4,1,\"done\","
+                        "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",\"mutation\","
+                        "\"filters\",\"c000099\",3,59546,5700000,2,10000,"
+                        "\"sfedcba9876543210\",0.500000,0.250000,0.912500,\"'=cmd()\",\"w01\","
+                        "2026-01-31T02:15:00,13.250000,1500.500000\r\n");
+    csv_free_rows(&rows);
+
+    /* Diverged, random: no score, no parent, but times. */
+    candidate.status = CANDIDATE_DIVERGED;
+    candidate.parent = -1;
+    strcpy(candidate.operator_name, "random");
+    candidate.train_loss = NAN;
+    table_row(&rows, &candidates_table, &candidate, &context);
+    struct parsed parsed = parse(&rows);
+    assert_int_equal(parsed.cell_count, candidates_table.column_count);
+    assert_string_equal(parsed.cells[5], "diverged");
+    assert_string_equal(parsed.cells[7], "random");
+    assert_string_equal(parsed.cells[9], "");
+    for (int i = 16; i <= 18; i++)
+        assert_string_equal(parsed.cells[i], "");
+    assert_string_equal(parsed.cells[21], "2026-01-31T02:15:00");
+    assert_string_equal(parsed.cells[22], "13.250000");
+    assert_string_equal(parsed.cells[23], "");
+    parsed_free(&parsed);
+    csv_free_rows(&rows);
+
+    /* Not started. */
+    candidate.status = CANDIDATE_QUEUED;
+    candidate.started_utc_us = 0;
+    candidate.device[0] = '\0';
+    table_row(&rows, &candidates_table, &candidate, &context);
+    parsed = parse(&rows);
+    for (int i = 19; i <= 23; i++)
+        assert_string_equal(parsed.cells[i], "");
+    parsed_free(&parsed);
+    csv_free_rows(&rows);
+}
+
+static void writes_generations(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct candidate candidate = example();
+    struct generation generation = {.number = 4,
+                                    .evaluated = 24,
+                                    .failed = 1,
+                                    .best = 0.9125,
+                                    .mean = 0.875,
+                                    .median = 0.88,
+                                    .worst = 0.1,
+                                    .best_candidate = 123,
+                                    .best_genome = candidate.genome,
+                                    .best_cost = candidate.cost,
+                                    .elapsed_s = 3600};
+    struct csv_rows rows = {0};
+    table_row(&rows, &generations_table, &generation, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",4,24,1,0.912500,0.875000,0.880000,0.100000,\"c000123\","
+                        "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,"
+                        "3600.000000\r\n");
+    csv_free_rows(&rows);
+
+    /* All failed. */
+    generation.evaluated = 0;
+    generation.best_candidate = -1;
+    generation.best = generation.mean = generation.median = generation.worst = NAN;
+    table_row(&rows, &generations_table, &generation, &context);
+    assert_string_equal(rows.text.data, "1,\"night\",4,0,1,,,,,,,,3600.000000\r\n");
+    csv_free_rows(&rows);
+}
+
+static void writes_the_front(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct candidate candidate = example();
+    struct csv_rows rows = {0};
+    table_row(&rows, &pareto_table, &candidate, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",\"c000123\",4,"
+                        "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,5700000,"
+                        "0.912500\r\n");
+    csv_free_rows(&rows);
+}
+
+static void column_names_are_plain(void **state)
+{
+    (void)state;
+    for (size_t t = 0; all_tables[t] != NULL; t++)
+        for (size_t i = 0; i < all_tables[t]->column_count; i++) {
+            const struct column *column = &all_tables[t]->columns[i];
+            assert_int_equal(strspn(column->name, "abcdefghijklmnopqrstuvwxyz0123456789_"),
+                             strlen(column->name));
+            assert_true(strlen(column->help) > 0);
+            for (size_t j = 0; j < i; j++)
+                assert_string_not_equal(column->name, all_tables[t]->columns[j].name);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_rows),
+        cmocka_unit_test(writes_numbers),
+        cmocka_unit_test(never_writes_three_fraction_digits),
+        cmocka_unit_test(writes_times),
+        cmocka_unit_test(cleans_text),
+        cmocka_unit_test(cuts_endless_text),
+        cmocka_unit_test(survives_random_bytes),
+        cmocka_unit_test(headers_are_kept),
+        cmocka_unit_test(writes_candidates),
+        cmocka_unit_test(writes_generations),
+        cmocka_unit_test(writes_the_front),
+        cmocka_unit_test(column_names_are_plain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
