@@ -251,13 +251,11 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     return 1;
 }
 
-enum error settings_read_file(struct settings *settings, struct settings_origins *origins,
-                              const char *path)
+/* Reads and closes `file`. */
+static enum error read_stream(struct settings *settings, struct settings_origins *origins,
+                              FILE *file, const char *name)
 {
-    struct reading reading = {.settings = settings, .origins = origins, .path = path};
-    reading.file = fopen(path, "r");
-    if (reading.file == NULL)
-        return error_set(ERR_USAGE, "cannot open settings %s: %s", path, strerror(errno));
+    struct reading reading = {.settings = settings, .origins = origins, .file = file, .path = name};
     ini_max_line = 4096; /* a path of SETTINGS_PATH_SIZE fits */
     int line = ini_parse_stream(next_line, &reading, on_pair, &reading);
     /* After its first error inih returns that line; on_pair's own errors are of a later line only
@@ -266,10 +264,31 @@ enum error settings_read_file(struct settings *settings, struct settings_origins
         reading.line = line;
         stop_reading(&reading, "expected [section] or key = value");
     } else if (line < 0) {
-        reading.err = error_set(ERR_INTERNAL, "out of memory while reading settings %s", path);
+        reading.err = error_set(ERR_INTERNAL, "out of memory while reading settings %s", name);
     }
-    fclose(reading.file);
+    fclose(file);
     return reading.err;
+}
+
+enum error settings_read_file(struct settings *settings, struct settings_origins *origins,
+                              const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return error_set(ERR_USAGE, "cannot open settings %s: %s", path, strerror(errno));
+    return read_stream(settings, origins, file, path);
+}
+
+enum error settings_read_text(struct settings *settings, struct settings_origins *origins,
+                              const char *ini, const char *name)
+{
+    size_t length = strlen(ini);
+    if (length == 0)
+        return ERR_NONE;
+    FILE *file = fmemopen((void *)(uintptr_t)ini, length, "r");
+    if (file == NULL)
+        return error_set(ERR_INTERNAL, "out of memory while reading settings %s", name);
+    return read_stream(settings, origins, file, name);
 }
 
 enum error settings_check(const struct settings *settings)

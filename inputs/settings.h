@@ -121,6 +121,10 @@ void settings_defaults(struct settings *settings, struct settings_origins *origi
 enum error settings_read_file(struct settings *settings, struct settings_origins *origins,
                               const char *path);
 
+/* The same for a text that is in memory, such as the store's; `name` stands for the path. */
+enum error settings_read_text(struct settings *settings, struct settings_origins *origins,
+                              const char *ini, const char *name);
+
 /* Applies one "section.key=value"; the last of several for a key counts. ERR_USAGE as above. */
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment);
