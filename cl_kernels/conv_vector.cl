@@ -118,29 +118,33 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                 }
             }
 
+            /* Copied to an array of its own, which may be indexed by a loop: unrolled over the whole
+               tile, five activations make the code several times longer to compile. */
+            vec finished[PIXELS * VECTORS];
+            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                    finished[p * VECTORS + v] = sum[p][v];
             const int valid = min(PIXELS, columns - column);
             const int out_row = row * out_step + phase_y;
             const int out_column = column * out_step + phase_x;
-            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+            _Pragma("nounroll") for (int p = 0; p < valid; p++)
             {
-                if (p < valid) {
-                    const int pixel = (out_column + p * out_step) * LANES;
-                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                    {
+                const int pixel = (out_column + p * out_step) * LANES;
+                _Pragma("nounroll") for (int v = 0; v < VECTORS; v++)
+                {
+                    vec result = finished[p * VECTORS + v];
 #ifdef GRADIENT
-                        vec result = sum[p][v];
-                        if (a.activation != ACT_NONE)
-                            result *= KEPT_SLOPE(LOAD(kept + v * a.kept_block +
-                                                      out_row * a.kept_row + pixel),
-                                                 a.activation);
+                    if (a.activation != ACT_NONE)
+                        result *= KEPT_SLOPE(
+                            LOAD(kept + v * a.kept_block + out_row * a.kept_row + pixel),
+                            a.activation);
 #else
-                        vec slope;
-                        const vec result = ACTIVATE(sum[p][v], a.activation, &slope);
-                        if (a.keep_slope)
-                            STORE(slope, slopes + v * a.out_block + out_row * a.out_row + pixel);
+                    vec slope;
+                    result = ACTIVATE(result, a.activation, &slope);
+                    if (a.keep_slope)
+                        STORE(slope, slopes + v * a.out_block + out_row * a.out_row + pixel);
 #endif
-                        STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
-                    }
+                    STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
                 }
             }
         }
