@@ -9,6 +9,11 @@
 #include "cl_kernels/device_query.h"
 #include "pipeline/base/log.h"
 
+struct kept_program {
+    uint64_t id[2];
+    cl_program program;
+};
+
 struct device {
     struct device_info info;
     cl_device_id id;
@@ -17,6 +22,8 @@ struct device {
     cl_command_queue queue;
     int buffers;    /* live ones */
     uint64_t bytes; /* of them */
+    struct kept_program *programs;
+    size_t program_count;
 };
 
 /* What device_prepare_slot did to this process. */
@@ -195,11 +202,33 @@ void device_close(struct device *device)
         clFinish(device->queue);
         clReleaseCommandQueue(device->queue);
     }
+    for (size_t i = 0; i < device->program_count; i++)
+        clReleaseProgram(device->programs[i].program);
+    free(device->programs);
     if (device->context != NULL)
         clReleaseContext(device->context);
     if (device->is_sub_device)
         clReleaseDevice(device->id);
     free(device);
+}
+
+cl_program device_find_program(const struct device *device, const uint64_t id[2])
+{
+    for (size_t i = 0; i < device->program_count; i++)
+        if (device->programs[i].id[0] == id[0] && device->programs[i].id[1] == id[1])
+            return device->programs[i].program;
+    return NULL;
+}
+
+void device_keep_program(struct device *device, const uint64_t id[2], cl_program program)
+{
+    struct kept_program *programs =
+        realloc(device->programs, (device->program_count + 1) * sizeof *programs);
+    if (programs == NULL)
+        return;
+    device->programs = programs;
+    programs[device->program_count++] = (struct kept_program){{id[0], id[1]}, program};
+    clRetainProgram(program);
 }
 
 const struct device_info *device_get_info(const struct device *device)

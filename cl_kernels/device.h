@@ -71,6 +71,12 @@ enum error device_read(struct device *device, cl_mem buffer, size_t offset, void
                        size_t bytes);
 enum error device_finish(struct device *device);
 
+/* A program that was built on this device in this process, by an id of 128 bits; NULL when there is
+   none. Borrowed. device_keep_program() takes a reference of its own, or does nothing when there
+   is no memory for it. For program.c. */
+cl_program device_find_program(const struct device *device, const uint64_t id[2]);
+void device_keep_program(struct device *device, const uint64_t id[2], cl_program program);
+
 /* Turns a failed OpenCL call into an error: ERR_TOO_BIG for memory, ERR_DEVICE for the rest.
    `act` says what was tried: "enqueue conv_gather". CL_SUCCESS gives ERR_NONE. */
 enum error device_check(cl_int code, const char *act);

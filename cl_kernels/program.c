@@ -1,6 +1,7 @@
 #include "cl_kernels/program.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,23 @@ static void store(cl_program program, const char *name, const struct cache_key *
     free(binary);
 }
 
+/*
+ * PoCL keeps what it compiled in a cache of its own. Asking it for binaries compiles every kernel
+ * a second time, for any work-group size, and code for one size is what runs fast: there, only an
+ * empty marker is kept, which says that the line about compiling was shown.
+ */
+static bool driver_keeps_binaries(const struct device *device)
+{
+    return strcmp(device_get_info(device)->platform_name, "Portable Computing Language") == 0;
+}
+
+static void announce(const struct device *device, const char *name, bool cold)
+{
+    if (cold)
+        log_event(LOG_INFO, "compiling %s for %s; this is done once", name,
+                  device_get_info(device)->name);
+}
+
 enum error program_build(cl_program *out, struct device *device, const char *name,
                          const char *const *sources, size_t count, const char *options)
 {
@@ -94,12 +112,27 @@ enum error program_build(cl_program *out, struct device *device, const char *nam
     struct text source = {0};
     cl_program program = NULL;
     struct cache_key key = key_of(device, sources, count, options);
-    *out = load(device, name, &key, options);
-    if (*out != NULL)
+    program = device_find_program(device, key.words);
+    if (program != NULL) {
+        clRetainProgram(program);
+        *out = program;
         return ERR_NONE;
-
-    log_event(LOG_INFO, "compiling %s for %s; this is done once", name,
-              device_get_info(device)->name);
+    }
+    bool own_cache = driver_keeps_binaries(device);
+    if (own_cache) {
+        size_t size;
+        unsigned char *marker = cache_load(&size, name, &key);
+        announce(device, name, marker == NULL);
+        free(marker);
+    } else {
+        program = load(device, name, &key, options);
+        if (program != NULL) {
+            device_keep_program(device, key.words, program);
+            *out = program;
+            return ERR_NONE;
+        }
+        announce(device, name, true);
+    }
     for (size_t i = 0; i < count; i++)
         text_append(&source, sources[i]);
     TRY(text_status(&source));
@@ -114,7 +147,11 @@ enum error program_build(cl_program *out, struct device *device, const char *nam
                         device_get_info(device)->name, device_code_name(code), log);
         goto out;
     }
-    store(program, name, &key);
+    if (own_cache)
+        cache_store(name, &key, (const unsigned char *)"", 1);
+    else
+        store(program, name, &key);
+    device_keep_program(device, key.words, program);
     *out = program;
 out:
     text_free(&source);

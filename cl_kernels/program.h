@@ -1,6 +1,7 @@
 /*
  * Programs: one build per device and source set, cached on disk as the driver's binary under
  * $XDG_CACHE_HOME/clade (or ~/.cache/clade), keyed by device, driver version, options and source.
+ * A driver with a cache of its own (PoCL) is left to it. Within a process a program is built once.
  * A cache that cannot be read, is damaged or foreign is ignored and rebuilt.
  */
 #ifndef CLADE_CL_KERNELS_PROGRAM_H
