@@ -25,26 +25,15 @@ static enum error load_test(struct images *test, const struct images *training,
     enum error err = images_load_test(test, settings);
     if (err != ERR_NONE)
         return err;
-    const struct image_shape *a = &test->shape, *b = &training->shape;
-    if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
-        err = error_set(ERR_DATA,
-                        "test images in %s are %dx%dx%d, training images %dx%dx%d; give files of "
-                        "one data set",
-                        settings->test_images, a->width, a->height, a->channels, b->width,
-                        b->height, b->channels);
+    err = images_check_test(test, training);
+    if (err != ERR_NONE) {
         images_free(test);
-    } else if (a->classes > b->classes) {
-        err = error_set(ERR_DATA,
-                        "test labels in %s go up to %d, training labels only to %d; give files of "
-                        "one data set",
-                        settings->test_labels, a->classes - 1, b->classes - 1);
-        images_free(test);
-    } else {
-        test->shape.classes = b->classes; /* the test file may lack the last ones */
-        test->mean = training->mean;
-        test->std = training->std;
+        return err;
     }
-    return err;
+    test->shape.classes = training->shape.classes; /* the test file may lack the last ones */
+    test->mean = training->mean;
+    test->std = training->std;
+    return ERR_NONE;
 }
 
 static int largest(const float *values, int n)
