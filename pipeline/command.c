@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const all_commands[] = {&command_describe, NULL};
+const struct command *const all_commands[] = {&command_describe, &command_devices, NULL};
 
 static const char *see_help(const struct arguments *arguments)
 {

@@ -29,7 +29,7 @@ static const struct listing_column columns[] = {
     {"output_height", NULL, 0},
     {"output_width", NULL, 0},
     {"output_channels", NULL, 0},
-    {"output", "output", 0},
+    {NULL, "output", 0},
     {"parameters", "parameters", 0},
     {"macs", "macs", 0},
 };

@@ -29,6 +29,11 @@ void bytes_text(char text[BYTES_TEXT_SIZE], double bytes)
     snprintf(text, BYTES_TEXT_SIZE, "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
 }
 
+static bool in_csv(const struct listing *listing)
+{
+    return listing->columns[listing->next].name != NULL;
+}
+
 static void add_cell(struct listing *listing, const char *cell, bool right)
 {
     const struct listing_column *column = &listing->columns[listing->next];
@@ -47,14 +52,16 @@ void listing_begin(struct listing *listing, enum format format,
 {
     *listing = (struct listing){.format = format, .columns = columns, .column_count = column_count};
     for (int i = 0; i < column_count; i++) {
-        csv_put_name(&listing->csv, columns[i].name);
+        if (columns[i].name != NULL)
+            csv_put_name(&listing->csv, columns[i].name);
         add_cell(listing, columns[i].heading != NULL ? columns[i].heading : "", false);
     }
 }
 
 void listing_text(struct listing *listing, const char *text)
 {
-    csv_put_text(&listing->csv, text);
+    if (in_csv(listing))
+        csv_put_text(&listing->csv, text);
     add_cell(listing, text, false);
 }
 
@@ -62,7 +69,8 @@ void listing_integer(struct listing *listing, int64_t value)
 {
     char cell[32];
     snprintf(cell, sizeof cell, "%" PRId64, value);
-    csv_put_integer(&listing->csv, value);
+    if (in_csv(listing))
+        csv_put_integer(&listing->csv, value);
     add_cell(listing, cell, true);
 }
 
@@ -71,13 +79,15 @@ void listing_number(struct listing *listing, double value)
     char cell[64] = "";
     if (!isnan(value))
         snprintf(cell, sizeof cell, "%.*f", listing->columns[listing->next].digits, value);
-    csv_put_number(&listing->csv, value);
+    if (in_csv(listing))
+        csv_put_number(&listing->csv, value);
     add_cell(listing, cell, true);
 }
 
 void listing_missing(struct listing *listing)
 {
-    csv_put_missing(&listing->csv);
+    if (in_csv(listing))
+        csv_put_missing(&listing->csv);
     add_cell(listing, "", false);
 }
 
@@ -85,7 +95,8 @@ void listing_bytes(struct listing *listing, uint64_t bytes)
 {
     char cell[BYTES_TEXT_SIZE];
     bytes_text(cell, (double)bytes);
-    csv_put_integer(&listing->csv, (int64_t)bytes);
+    if (in_csv(listing))
+        csv_put_integer(&listing->csv, (int64_t)bytes);
     add_cell(listing, cell, true);
 }
 

@@ -16,7 +16,7 @@ enum format { FORMAT_TEXT, FORMAT_CSV };
 enum error format_parse(enum format *format, const char *word);
 
 struct listing_column {
-    const char *name;    /* in CSV */
+    const char *name;    /* in CSV; NULL: not there */
     const char *heading; /* in text; NULL: not shown there */
     int digits;          /* of numbers in text, after the point */
 };
