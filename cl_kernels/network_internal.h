@@ -51,6 +51,15 @@ struct network {
 /* Where layer i keeps what the derivative of its activation follows from. */
 cl_mem network_kept(const struct network_layer *layer);
 
+/* The operations of a step, each enqueued over `count` images; `first` indexes net->order. */
+enum error network_run_batch(struct network *network, struct image_store *images, int first,
+                             int count);
+enum error network_run_forward(struct network *network, int layer, int count, bool train);
+enum error network_run_head(struct network *network, struct image_store *images, int first,
+                            int count, bool train);
+enum error network_run_weight_gradient(struct network *network, int layer, int count);
+enum error network_run_input_gradient(struct network *network, int layer, int count);
+
 /* Makes the transposed copy follow the parameters. */
 enum error network_transpose(struct network *network);
 

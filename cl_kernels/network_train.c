@@ -10,26 +10,59 @@ static struct span at(cl_mem buffer, size_t offset)
     return (struct span){buffer, offset};
 }
 
+enum error network_run_batch(struct network *net, struct image_store *images, int first, int count)
+{
+    return batch_assemble(&net->assembler, images, net->order, first, count, net->x);
+}
+
+enum error network_run_forward(struct network *net, int i, int count, bool train)
+{
+    struct network_layer *layer = &net->layers[i];
+    struct conv_epilogue epilogue = {
+        .bias = at(net->parameters, layer->bias),
+        .activation = layer->activation,
+        .derivative = train ? layer->slopes : NULL,
+    };
+    return conv_forward(layer->conv, i > 0 ? net->layers[i - 1].y : net->x,
+                        at(net->parameters, layer->weights), &epilogue, layer->y, count);
+}
+
+enum error network_run_head(struct network *net, struct image_store *images, int first, int count,
+                            bool train)
+{
+    struct network_layer *last = &net->layers[net->layer_count - 1];
+    return head_run(&net->head, last->y, network_kept(last), net->parameters, net->order,
+                    images->labels, first, count, train ? last->dy : NULL, net->gradients);
+}
+
+enum error network_run_weight_gradient(struct network *net, int i, int count)
+{
+    struct network_layer *layer = &net->layers[i];
+    return conv_weight_gradient(layer->conv, i > 0 ? net->layers[i - 1].y : net->x, layer->dy,
+                                at(net->gradients, layer->weights), at(net->gradients, layer->bias),
+                                net->floats, count);
+}
+
+enum error network_run_input_gradient(struct network *net, int i, int count)
+{
+    struct network_layer *layer = &net->layers[i], *below = &net->layers[i - 1];
+    struct conv_chain chain = {
+        .activation = below->activation,
+        .kept = network_kept(below),
+        .layout = below->output,
+    };
+    return conv_input_gradient(layer->conv, layer->dy, at(net->transposed, layer->transposed),
+                               &chain, below->dy, count);
+}
+
 static enum error forward(struct network *net, struct image_store *images, int first, int count,
                           bool train)
 {
     enum error err = ERR_NONE;
-    TRY(batch_assemble(&net->assembler, images, net->order, first, count, net->x));
-    cl_mem x = net->x;
-    for (int i = 0; i < net->layer_count; i++) {
-        struct network_layer *layer = &net->layers[i];
-        struct conv_epilogue epilogue = {
-            .bias = at(net->parameters, layer->bias),
-            .activation = layer->activation,
-            .derivative = train ? layer->slopes : NULL,
-        };
-        TRY(conv_forward(layer->conv, x, at(net->parameters, layer->weights), &epilogue, layer->y,
-                         count));
-        x = layer->y;
-    }
-    struct network_layer *last = &net->layers[net->layer_count - 1];
-    TRY(head_run(&net->head, last->y, network_kept(last), net->parameters, net->order,
-                 images->labels, first, count, train ? last->dy : NULL, net->gradients));
+    TRY(network_run_batch(net, images, first, count));
+    for (int i = 0; i < net->layer_count; i++)
+        TRY(network_run_forward(net, i, count, train));
+    TRY(network_run_head(net, images, first, count, train));
 out:
     return err;
 }
@@ -38,20 +71,9 @@ static enum error backward(struct network *net, int count)
 {
     enum error err = ERR_NONE;
     for (int i = net->layer_count - 1; i >= 0; i--) {
-        struct network_layer *layer = &net->layers[i];
-        struct network_layer *below = i > 0 ? &net->layers[i - 1] : NULL;
-        TRY(conv_weight_gradient(layer->conv, below != NULL ? below->y : net->x, layer->dy,
-                                 at(net->gradients, layer->weights),
-                                 at(net->gradients, layer->bias), net->floats, count));
-        if (below == NULL)
-            break;
-        struct conv_chain chain = {
-            .activation = below->activation,
-            .kept = network_kept(below),
-            .layout = below->output,
-        };
-        TRY(conv_input_gradient(layer->conv, layer->dy, at(net->transposed, layer->transposed),
-                                &chain, below->dy, count));
+        TRY(network_run_weight_gradient(net, i, count));
+        if (i > 0)
+            TRY(network_run_input_gradient(net, i, count));
     }
 out:
     return err;

@@ -1,0 +1,35 @@
+/* Times of the single operations of a training step: what `clade bench --ops` prints. */
+#ifndef CLADE_CL_KERNELS_PROFILE_H
+#define CLADE_CL_KERNELS_PROFILE_H
+
+#include "cl_kernels/network.h"
+
+enum profile_operation {
+    PROFILE_BATCH,           /* batch assembly */
+    PROFILE_FORWARD,         /* a convolution with bias and activation */
+    PROFILE_HEAD,            /* pooling, dense layers, loss, their gradients */
+    PROFILE_WEIGHT_GRADIENT, /* of a convolution */
+    PROFILE_INPUT_GRADIENT,  /* of a convolution, with the derivative below */
+    PROFILE_OPTIMIZER,       /* the step and the transposed copy */
+    PROFILE_OPERATION_COUNT
+};
+
+struct profile_row {
+    enum profile_operation operation;
+    int layer;      /* 0.. for convolutions; -1 for the others */
+    double seconds; /* a whole batch; the median of the runs */
+    double flops;   /* a whole batch; 0 where nothing is counted */
+};
+
+enum { PROFILE_ROWS_MAX = 3 * GENOME_MAX_LAYERS + 3 };
+
+const char *profile_operation_name(enum profile_operation operation);
+
+/*
+ * Runs each operation of one step on a whole batch of the first images for about `seconds` in all
+ * and fills rows[0 .. *count) in the order of a step. The network's parameters change.
+ */
+enum error network_profile(struct profile_row rows[PROFILE_ROWS_MAX], int *count,
+                           struct network *network, struct image_store *images, double seconds);
+
+#endif
