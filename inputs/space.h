@@ -14,9 +14,10 @@
 struct space {
     struct space_settings limits;
     struct image_shape shape;
+    int most_layers; /* the largest layer count of which a genome fits; <= limits.max_layers */
 };
 
-/* ERR_USAGE, with the reason, when no genome is inside the space. */
+/* ERR_USAGE, with the reason, when no genome is inside the space. Both arguments are copied. */
 enum error space_init(struct space *space, const struct space_settings *limits,
                       const struct image_shape *shape);
 
@@ -24,16 +25,20 @@ enum error space_init(struct space *space, const struct space_settings *limits,
 bool space_contains(const struct space *space, const struct genome *genome, const char **why);
 
 /*
- * A random genome of the space; always succeeds. The distribution is documented in
- * docs/search-space.md: the layer count is uniform over min..max (over the counts that can fit),
- * the places of the two RC layers uniform, every layer's filters, kernel and activation uniform
- * and independent, conditioned on the limits (by rejection; when the limits are so tight that
- * rejection would take too long, by an exact repair that keeps to the limits).
+ * A random genome of the space; always succeeds, in bounded time. The distribution is documented
+ * in docs/search-space.md: the layer count is uniform over the counts that can fit, the places of
+ * the two RC layers uniform, every layer's filters, kernel and activation and the head's
+ * activation uniform and independent, conditioned on the limits (by rejection; when a thousand
+ * drawn genomes of that layer count are all over a limit, the last one is made smaller, one random
+ * step after the other, until it fits).
  */
 void space_random_genome(const struct space *space, struct rng *rng, struct genome *genome);
 
 /* A random layer of `kind`: filters, kernel and activation uniform over the lists. */
 void space_random_layer(const struct space *space, struct rng *rng, enum layer_kind kind,
                         struct layer *layer);
+
+/* A random one of the allowed activations. */
+enum activation space_random_activation(const struct space *space, struct rng *rng);
 
 #endif
