@@ -10,10 +10,19 @@
 enum { OPTION_FORMAT = 1, OPTION_SET };
 
 static const struct listing_column columns[] = {
-    {"index", "index", 0},    {"platform", "platform", 0},   {"device", "device", 0},
-    {"type", "type", 0},      {"compute_units", "units", 0}, {"memory_bytes", "memory", 0},
-    {"version", NULL, 0},     {"driver", "driver", 0},       {"slots", "slots", 0},
-    {"driver_file", NULL, 0}, {"status", "status", 0},
+    {NULL, "index", 0},
+    {"platform_index", NULL, 0},
+    {"device_index", NULL, 0},
+    {"platform", "platform", 0},
+    {"device", "device", 0},
+    {"type", "type", 0},
+    {"compute_units", "units", 0},
+    {"memory_bytes", "memory", 0},
+    {"version", NULL, 0},
+    {"driver", "driver", 0},
+    {"slots", "slots", 0},
+    {"driver_file", NULL, 0},
+    {"status", "status", 0},
 };
 
 static void put_device(struct listing *listing, const struct probed *device, size_t slots)
