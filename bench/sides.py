@@ -1,0 +1,223 @@
+"""The two sides of bench/compare: clade's binary and a peer's program, and who else computes."""
+
+import contextlib
+import csv
+import json
+import os
+import resource
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import genome as genomes
+
+HERE = Path(__file__).resolve().parent
+START_TIMEOUT_S = 900  # torch.compile takes minutes for a long genome
+
+
+class Failed(Exception):
+    """One side could not be measured; the text says why."""
+
+
+def say(message):
+    """Progress and trouble; results alone go to stdout."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def last_line(text):
+    """The last line that says something."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def machine_cpu_s():
+    """Processor seconds that anyone used since the start of the machine, stolen ones included."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def watched(work, own_cpu_s):
+    """
+    What work() returns, and the share of the cores that others used meanwhile; own_cpu_s() gives
+    the processor seconds that the measured side has used.
+    """
+    start, machine, own = time.monotonic(), machine_cpu_s(), own_cpu_s()
+    result = work()
+    others = (machine_cpu_s() - machine) - (own_cpu_s() - own)
+    wall = time.monotonic() - start
+    return result, max(0.0, others / (wall * len(os.sched_getaffinity(0))))
+
+
+class Running:
+    """Processes of one peer in one setting, built and warm."""
+
+    def __init__(self, peer, processes):
+        self.peer, self.processes = peer, processes
+
+    def measure(self, seconds):
+        """Images/s, summed over the processes."""
+        for process in self.processes:
+            process.stdin.write(f"{seconds}\n")
+            process.stdin.flush()
+        replies = [self.peer.answer(process, 60 + 10 * seconds) for process in self.processes]
+        return sum(float(reply["images_per_s"]) for reply in replies)
+
+    def cpu_s(self):
+        """Processor seconds so far."""
+        ticks = 0
+        for process in self.processes:
+            stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+            user, system = stat.rpartition(")")[2].split()[11:13]
+            ticks += int(user) + int(system)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Peer:
+    """A peer's program: what it offers, and how fast it is."""
+
+    def __init__(self, name, python, data):
+        self.command = [python, str(HERE / f"peer_{name}.py")]
+        self.data = data
+        # Thread counts are the settings' to choose, not the caller's environment's.
+        self.environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+        try:
+            result = subprocess.run(
+                self.command + ["--list"],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=START_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Failed(f"{python}: {error}") from error
+        if result.returncode != 0:
+            raise Failed(last_line(result.stderr) or f"{name}: exit code {result.returncode}")
+        offer = json.loads(result.stdout)
+        self.title, self.version = offer["peer"], offer["version"]
+        self.settings, self.refinements = offer["settings"], offer["refinements"]
+
+    @contextlib.contextmanager
+    def started(self, genome, batch, setting):
+        """Gives the setting's processes, Running; ends them afterwards."""
+        _, processes, arguments = setting
+        command = self.command + ["--genome", str(genome), "--batch", str(batch)]
+        command += ["--data", self.data] + arguments
+        running = []
+        try:
+            for _ in range(processes):
+                running.append(
+                    subprocess.Popen(
+                        command,
+                        env=self.environment,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL,
+                        text=True,
+                    )
+                )
+            expected = genomes.cost(genome).parameters
+            for process in running:
+                parameters = self.answer(process, START_TIMEOUT_S)["parameters"]
+                if parameters != expected:
+                    raise Failed(f"{self.title} built {parameters} parameters, not {expected}")
+            yield Running(self, running)
+        except OSError as error:
+            raise Failed(f"{self.title}: {error}") from error
+        finally:
+            for process in running:
+                process.kill()
+            for process in running:
+                process.communicate()
+
+    def answer(self, process, timeout_s):
+        """The next line of a process."""
+        if not select.select([process.stdout], [], [], timeout_s)[0]:
+            raise Failed(f"{self.title} did not answer for {timeout_s:.0f} s")
+        line = process.stdout.readline()
+        if not line:
+            raise Failed(f"{self.title} ended with exit code {process.wait()}")
+        return json.loads(line)
+
+    def best_setting(self, genome, batch, seconds, verbose):
+        """The fastest of the settings, with the refinements that make it faster."""
+
+        def trial(setting):
+            try:
+                with self.started(genome, batch, setting) as running:
+                    # Twice, for a moment's disturbance stalls threads that wait for each other.
+                    speed = max(running.measure(seconds / 2) for _ in range(2))
+            except Failed as failure:
+                say(f"  {self.title}, {setting[0]}: not usable: {failure}")
+                return 0.0
+            if verbose:
+                say(f"  {self.title}, {setting[0]}: {speed:.0f} images/s")
+            return speed
+
+        best_speed, best = max(
+            ((trial(setting), setting) for setting in self.settings), key=lambda pair: pair[0]
+        )
+        if best_speed == 0:
+            raise Failed(f"no setting of {self.title} can train {genome}")
+        for name, arguments in self.refinements:
+            refined = [f"{best[0]}, {name}", best[1], best[2] + arguments]
+            speed = trial(refined)
+            if speed > best_speed:
+                best_speed, best = speed, refined
+        return best
+
+
+class Clade:
+    """The clade binary and what to pass to `clade bench`."""
+
+    def __init__(self, binary, arguments):
+        self.binary, self.arguments = binary, arguments
+        self.version = self.run("--version").strip().removeprefix("clade ")
+
+    def run(self, *arguments):
+        """stdout of a command that must succeed."""
+        try:
+            result = subprocess.run(
+                [self.binary, *arguments], capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise Failed(f"{self.binary}: {error}; build it with script/run, or give --clade")
+        if result.returncode != 0:
+            raise Failed(
+                f"clade {' '.join(arguments)}: exit code {result.returncode}: "
+                + last_line(result.stderr)
+            )
+        return result.stdout
+
+    @staticmethod
+    def cpu_s():
+        """Processor seconds of the commands that have ended."""
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    def measure(self, genome, batch, seconds):
+        """The row of `clade bench`, numbers as numbers."""
+        arguments = ["--genome", str(genome), "--batch", str(batch), "--seconds", str(seconds)]
+        output = self.run("bench", *arguments, "--format", "csv", *self.arguments)
+        rows = list(csv.DictReader(output.splitlines()))
+        try:
+            row = {k: float(rows[0][k]) for k in ("images_per_s", "gflops", "peak_gflops")}
+            parameters = int(rows[0]["parameters"])
+        except (IndexError, KeyError, ValueError) as error:
+            raise Failed(f"clade bench printed no usable row: {output[:200]!r}") from error
+        if len(rows) != 1 or parameters != genomes.cost(genome).parameters:
+            raise Failed(f"clade bench measured something else than {genome}: {output[:200]!r}")
+        return row
+
+    def driver(self):
+        """The OpenCL devices and their drivers, for the record."""
+        rows = csv.DictReader(self.run("devices", "--format", "csv").splitlines())
+        devices = []
+        for row in rows:
+            name = row.get("name") or row.get("device") or ""
+            version = next((v for k, v in row.items() if k and "driver" in k and v), "")
+            devices.append(f"{name} {version}".strip())
+        return "; ".join(sorted(set(devices)))

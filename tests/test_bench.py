@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""bench/: genomes, and bench/compare against stand-ins for clade and for a peer."""
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "bench"))
+import genome
+import sides
+
+GENOME = genome.BENCH[1]
+SPACE = {
+    "min_layers": "3",
+    "max_layers": "8",
+    "filters": "8 16, 24",
+    "kernels": "1 3 5",
+    "activations": "relu gelu",
+    "max_parameters": "9000",
+}
+
+# Stands in for clade; tells what the environment says.
+CLADE = """#!/bin/sh
+case "$1" in
+--version) echo 'clade 9.8.7' ;;
+devices) printf 'index,name,driver_version\\n0,cpu,4.5\\n1,cpu,4.5\\n' ;;
+run) printf '[space]\\nmin_layers = 3 ; default\\nmax_layers = 4\\nfilters = 8\\nkernels = 3\\n'
+     printf 'activations = relu\\nmax_parameters = 0\\nmax_macs = 0\\n' ;;
+bench) echo genome,parameters,batch,images_per_s,gflops,peak_gflops
+       echo "$3,$PARAMETERS,$5,$SPEED,100.000000,400.000000" ;;
+esac
+"""
+
+
+class Genomes(unittest.TestCase):
+    """bench/genome.py agrees with inputs/genome.h."""
+
+    def test_bench_genomes(self):
+        parameters = [genome.cost(genome.parse(text)).parameters for text in genome.BENCH]
+        self.assertEqual(parameters, [208202, 59546, 107370, 1566922])
+        for text in genome.BENCH:
+            self.assertEqual(str(genome.parse(text)), text)
+
+    def test_training_flops(self):
+        # By hand: 28x28 -> 14x14 -> 7x7; 1 -> 2 -> 3 channels, kernels 3 and 1; 64 and 10 units.
+        cost = genome.cost(genome.parse("RC2k3:relu-RC3k1:tanh-FC64:gelu"))
+        first, second, dense = 14 * 14 * 2 * 9, 7 * 7 * 3 * 2, 3 * 64 + 64 * 10
+        self.assertEqual(cost.macs, first + second + dense)
+        self.assertEqual(cost.training_flops, 2 * (2 * first + 3 * second + 3 * dense))
+        self.assertEqual(cost.parameters, 20 + 9 + 3 * 64 + 64 + 650)
+
+    def test_odd_sides_round_up(self):
+        cost = genome.cost(genome.parse("RC1k1:relu-RC1k1:relu-FC64:relu"), side=7)
+        self.assertEqual(cost.macs, 16 + 4 + 64 + 640)
+
+    def test_refusals(self):
+        good = "RC8k3:relu-RC8k3:relu-FC64:relu"
+        genome.parse(good)
+        for text in (
+            "",
+            "FC64:relu",
+            "RC8k3:relu-FC64:relu",
+            "RC8k3:relu-" + good,
+            good + " ",
+            good + "\n",
+            " " + good,
+            good.replace("8", "0"),
+            good.replace("8", "08"),
+            good.replace("8", "512"),
+            good.replace("8", "\u0668"),
+            good.replace("k3", "k2"),
+            good.replace("k3", "k33"),
+            good.replace("relu", "ReLU"),
+            good.replace("FC64", "FC65"),
+            good.replace("-", "--"),
+            "NC8k3:relu-" * 63 + good,
+            "x" * 100000,
+        ):
+            with self.subTest(text[:60]), self.assertRaises(ValueError):
+                genome.parse(text)
+        genome.parse("NC511k7:swish-" * 62 + good)
+
+    def test_random_genomes(self):
+        drawn = genome.random_genomes(SPACE, 200, 7)
+        self.assertEqual(drawn, genome.random_genomes(SPACE, 200, 7))
+        self.assertNotEqual(drawn, genome.random_genomes(SPACE, 200, 8))
+        seen = set()
+        for one in drawn:
+            self.assertEqual(genome.parse(str(one)), one)
+            self.assertLessEqual(genome.cost(one).parameters, 9000)
+            seen |= {("layers", len(one.layers)), ("head", one.head)}
+            for i, layer in enumerate(one.layers):
+                seen |= {("filters", layer.filters), ("kernel", layer.kernel)}
+                seen |= {("first", layer.stride)} if i == 0 else set()
+        expected = {("layers", n) for n in range(3, 9)} | {("head", a) for a in ("relu", "gelu")}
+        expected |= {("filters", n) for n in (8, 16, 24)} | {("kernel", n) for n in (1, 3, 5)}
+        self.assertEqual(seen, expected | {("first", 1), ("first", 2)})
+
+    def test_random_genomes_of_a_tight_space(self):
+        with self.assertRaises(ValueError):
+            genome.random_genomes({**SPACE, "max_parameters": "10"}, 1, 7)
+
+
+class Compare(unittest.TestCase):
+    """bench/compare as it is typed."""
+
+    def setUp(self):
+        room = tempfile.TemporaryDirectory()
+        self.addCleanup(room.cleanup)
+        self.clade = Path(room.name) / "clade"
+        self.script(self.clade, CLADE)
+        self.python = Path(room.name) / "python"
+
+    @staticmethod
+    def script(path, text):
+        path.write_text(text, encoding="ascii")
+        path.chmod(0o755)
+
+    def peer(self, speed, parameters=59546):
+        """A Python whose every program is a peer with two settings, the second the faster."""
+        self.script(
+            self.python,
+            f"""#!/bin/sh
+case "$*" in
+*--list*) echo '{{"peer": "Stand-in", "version": "1.2", "settings": [["slow", 1, ["--slow"]],' \
+    '["fast", 2, []], ["broken", 1, ["--broken"]]], "refinements": [["worse", ["--slow"]]]}}'
+    exit ;;
+*--broken*) exit 1 ;;
+*--slow*) speed=1 ;;
+*) speed={speed} ;;
+esac
+echo '{{"ready": true, "parameters": {parameters}}}'
+while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; done
+""",
+        )
+
+    def compare(self, *arguments, clade_speed="60.000000", parameters=59546):
+        return subprocess.run(
+            [ROOT / "bench/compare", "--clade", self.clade, "--python", self.python]
+            + ["--seconds", "0.1", "--pairs", "1", *arguments],
+            env={**os.environ, "SPEED": clade_speed, "PARAMETERS": str(parameters)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_csv(self):
+        self.peer(20)
+        result = self.compare(
+            "--genomes", GENOME, "--batch", "32,64", "--pairs", "3", "--format", "csv"
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        rows = list(csv.DictReader(result.stdout.splitlines()))
+        self.assertEqual(
+            ",".join(rows[0]),
+            "genome,parameters,batch,pairs,clade_images_per_s,peer_images_per_s,ratio,ratio_min,"
+            "ratio_max,clade_gflops,peer_gflops,peak_gflops,clade_peak_share,others_cpu_share,"
+            "peer_setting,machine,opencl,clade,peer,peer_version,date_utc",
+        )
+        self.assertEqual([row["batch"] for row in rows], ["32", "64"])
+        row = rows[1]
+        self.assertEqual(row["genome"], GENOME)
+        # Two processes of 20 images/s each.
+        self.assertEqual(row["peer_images_per_s"], "40.000000")
+        self.assertEqual(row["ratio"], "1.500000")
+        self.assertEqual(row["clade_peak_share"], "0.250000")
+        self.assertEqual((row["peer_setting"], row["peer"]), ("fast", "Stand-in"))
+        self.assertEqual((row["clade"], row["opencl"]), ("9.8.7", "cpu 4.5"))
+        self.assertIn("broken: not usable", result.stderr)
+
+    def test_tables(self):
+        self.peer(20)
+        for style in ("text", "markdown"):
+            result = self.compare("--genomes", GENOME, "--format", style)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            for part in ("59546", "1.50", "25 %", "Stand-in images/s", "9.8.7", "cpu 4.5"):
+                self.assertIn(part, result.stdout)
+
+    def test_no_peer(self):
+        alone = self.compare("--genomes", GENOME, "--format", "csv")
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+        row = next(csv.DictReader(alone.stdout.splitlines()))
+        self.assertEqual((row["ratio"], row["peer"]), ("", ""))
+        asked = self.compare("--genomes", GENOME, "--peer", "torch")
+        self.assertEqual((asked.returncode, asked.stdout), (4, ""))
+        self.assertEqual(len(asked.stderr.splitlines()), 1)
+
+    def test_something_else_was_measured(self):
+        self.peer(20, parameters=1)
+        result = self.compare("--genomes", GENOME)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("not 59546", result.stderr)
+        self.peer(20)
+        result = self.compare("--genomes", GENOME, parameters=2)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        result = self.compare("--genomes", GENOME, clade_speed="fast")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+
+    def test_genome_lists(self):
+        file = self.clade.parent / "list"
+        file.write_text(f"# two\n{GENOME}\n\n{GENOME} # again\n", encoding="ascii")
+        result = self.compare("--genomes", str(file), "--format", "csv")
+        self.assertEqual(len(result.stdout.splitlines()), 3, result.stderr)
+        space = {**SPACE, "max_layers": "4", "filters": "8", "kernels": "3", "activations": "relu"}
+        # The stand-in for clade knows the parameters of one genome only.
+        drawn = genome.random_genomes(space, 1, 5)[0]
+        parameters = genome.cost(drawn).parameters
+        result = self.compare("--genomes", "random:1:5", parameters=parameters)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(str(drawn), result.stdout)
+
+    def test_bad_command_lines(self):
+        self.peer(20)
+        for arguments in (
+            ["--genomes", "RC8k3:relu"],
+            ["--genomes", "random:1"],
+            ["--genomes", "random:x:1"],
+            ["--batch", "0"],
+            ["--batch", "64,"],
+            ["--pairs", "0"],
+            ["--seconds", "nan"],
+            ["--peer", "jax"],
+        ):
+            with self.subTest(arguments):
+                result = self.compare(*arguments)
+                self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+
+class Watched(unittest.TestCase):
+    """What others use is told from what the measured side uses."""
+
+    def test_own_work_is_not_others(self):
+        def burn():
+            end = os.times().user + 0.5
+            while os.times().user < end:
+                pass
+            return "done"
+
+        result, share = sides.watched(burn, lambda: os.times().user + os.times().system)
+        self.assertEqual(result, "done")
+        counted, all_of_it = share, sides.watched(burn, lambda: 0)[1]
+        self.assertGreaterEqual(all_of_it, 0.5 / len(os.sched_getaffinity(0)) * 0.5)
+        self.assertGreaterEqual(counted, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
