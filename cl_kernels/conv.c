@@ -62,6 +62,11 @@ int conv_group_transposed(const struct conv *conv)
     return conv->group_transposed;
 }
 
+int conv_parts(const struct conv *conv)
+{
+    return conv->ops->makes_sums ? conv->shape.stride * conv->shape.stride : 0;
+}
+
 int conv_splits(const struct conv *conv)
 {
     return conv->ops->splits(conv->state);
@@ -122,6 +127,6 @@ enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transpo
 enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
                                 struct span db, size_t split_stride, int images)
 {
-    assert(dw.buffer == db.buffer);
+    assert(db.buffer == NULL || dw.buffer == db.buffer);
     return conv->ops->weight_gradient(conv->state, x, dy, dw, db, split_stride, images);
 }

@@ -35,6 +35,9 @@ struct span {
 struct conv_epilogue {
     struct span bias;           /* [channels_out rounded up to group]; buffer NULL: no bias */
     enum activation activation; /* ACT_COUNT: none */
+    cl_mem sums;                /* for batch normalisation, with no bias and no activation: gets
+                                   partial sums of y and y * y, [images][2][channels in whole
+                                   blocks]; NULL: not wanted */
     cl_mem derivative;          /* for swish and gelu in training: d activation / d input, in the
                                    layout of the output; NULL: not kept */
 };
@@ -46,6 +49,10 @@ struct conv_chain {
     cl_mem kept;                /* relu, sigmoid, tanh: the layer's output; swish, gelu: the kept
                                    derivative; in the layout of the input gradient */
     struct layout layout;       /* of `kept` */
+    /* For batch normalisation below, NULL otherwise: `sums` gets partial sums of dx and
+       dx * (z - mean), [images * conv_parts()][2][channels in whole blocks]. */
+    cl_mem sums, z, means;
+    struct layout z_layout;
 };
 
 /*
@@ -71,6 +78,10 @@ int conv_group_transposed(const struct conv *conv);
 size_t conv_weight_floats(const struct conv *conv);
 size_t conv_transposed_floats(const struct conv *conv);
 
+/* Parts an image in the sums of struct conv_chain; 0 when the family makes no sums, neither here
+   nor in conv_forward(): then they are made apart (norm.h). */
+int conv_parts(const struct conv *conv);
+
 /* Partial sums that conv_weight_gradient writes: this many copies of the weights (and of the
    bias), to be added in order. */
 int conv_splits(const struct conv *conv);
@@ -89,7 +100,7 @@ enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transpo
 
 /*
  * Partial sums of dw and db: split s writes weights at dw.offset + s * split_stride and the bias
- * at db.offset + s * split_stride (floats), overwriting.
+ * at db.offset + s * split_stride (floats), overwriting. db.buffer NULL: no bias gradient.
  */
 enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
                                 struct span db, size_t split_stride, int images);

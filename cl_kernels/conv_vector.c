@@ -192,12 +192,14 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
         .weights = (int)weights.offset,
         .bias = epilogue->bias.buffer != NULL ? (int)epilogue->bias.offset : -1,
         .keep_slope = epilogue->derivative != NULL,
+        .sums = epilogue->sums != NULL,
     };
     cl_mem parameters = epilogue->bias.buffer != NULL ? epilogue->bias.buffer : weights.buffer;
     cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
-    cl_mem buffers[] = {x, weights.buffer, parameters, y, y, slopes};
+    cl_mem sums = epilogue->sums != NULL ? epilogue->sums : y;
+    cl_mem buffers[] = {x, weights.buffer, parameters, y, y, slopes, y, y, sums};
     const size_t global[3] = {(size_t)(to->blocks / c->vectors), (size_t)images, 1};
-    return run(c, c->forward, "conv_gather", buffers, 6, &args, sizeof args, global);
+    return run(c, c->forward, "conv_gather", buffers, 9, &args, sizeof args, global);
 }
 
 static enum error vector_input_gradient(void *state, cl_mem dy, struct span transposed,
@@ -233,12 +235,21 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
         args.kept_image = (int)chain->layout.image;
         args.kept_origin = (int)chain->layout.origin;
     }
-    cl_mem buffers[] = {dy, transposed.buffer, transposed.buffer, chained ? chain->kept : dy, dx,
-                        dx};
+    bool sums = chain != NULL && chain->sums != NULL;
+    if (sums) {
+        args.sums = 1;
+        args.z_row = (int)chain->z_layout.row;
+        args.z_block = (int)chain->z_layout.block;
+        args.z_image = (int)chain->z_layout.image;
+        args.z_origin = (int)chain->z_layout.origin;
+    }
+    cl_mem buffers[] = {
+        dy, transposed.buffer,    transposed.buffer,        chained ? chain->kept : dy, dx,
+        dx, sums ? chain->z : dy, sums ? chain->means : dy, sums ? chain->sums : dx};
     size_t phases = (size_t)(s->stride * s->stride);
     const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed) * phases, (size_t)images,
                               1};
-    return run(c, c->input_gradient, "conv_gather", buffers, 6, &args, sizeof args, global);
+    return run(c, c->input_gradient, "conv_gather", buffers, 9, &args, sizeof args, global);
 }
 
 static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
@@ -265,7 +276,7 @@ static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struc
         .images = images,
         .images_per_split = (images + c->splits - 1) / c->splits,
         .dw = (int)dw.offset,
-        .db = (int)db.offset,
+        .db = db.buffer != NULL ? (int)db.offset : -1,
         .split_stride = (int)split_stride,
     };
     cl_mem buffers[] = {x, dy, dw.buffer};
@@ -277,6 +288,7 @@ static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struc
 
 const struct conv_family_ops conv_vector_ops = {
     .name = "vector",
+    .makes_sums = true,
     .create = vector_create,
     .destroy = vector_destroy,
     .group = vector_group,

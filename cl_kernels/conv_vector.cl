@@ -48,11 +48,15 @@ typedef float8 vec;
  * Input gradient (-D GRADIENT): dx[h][w] = slope * sum of dy[(h + pad - ty) / stride][...] * wt over
  * the taps for which the division is exact. For stride 2 each of the four parities of (h, w) is a
  * phase with taps of its own, and global id 0 counts group * 4 + phase.
+ *
+ * With `sums`, for batch normalisation (norm.cl), each work-item also adds up its results and
+ * their products: forward y and y * y, gradient dx and dx * (z - mean).
  */
 kernel void conv_gather(global const float *restrict x, global const float *restrict weights,
                         global const float *restrict parameters, global const float *restrict kept,
                         global float *restrict y, global float *restrict slopes,
-                        const struct gather_args a)
+                        global const float *restrict z, global const float *restrict means,
+                        global float *restrict sums, const struct gather_args a)
 {
     const int n = get_global_id(1);
 #ifdef GRADIENT
@@ -85,6 +89,11 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
     y += n * a.out_image + plane * a.out_block + a.out_origin;
     kept += n * a.kept_image + plane * a.kept_block + a.kept_origin;
     slopes += n * a.out_image + plane * a.out_block + a.out_origin;
+    z += n * a.z_image + plane * a.z_block + a.z_origin;
+    means += plane * LANES;
+    vec totals[VECTORS], products[VECTORS];
+    for (int v = 0; v < VECTORS; v++)
+        totals[v] = products[v] = (vec)(0.0f);
 
     for (int row = 0; row < rows; row++) {
         for (int column = 0; column < columns; column += PIXELS) {
@@ -138,7 +147,18 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                         result *= KEPT_SLOPE(
                             LOAD(kept + v * a.kept_block + out_row * a.kept_row + pixel),
                             a.activation);
+                    if (a.sums) {
+                        const vec below =
+                            LOAD(z + v * a.z_block + out_row * a.z_row + pixel) -
+                            LOAD(means + v * LANES);
+                        totals[v] += result;
+                        products[v] = fma(result, below, products[v]);
+                    }
 #else
+                    if (a.sums) {
+                        totals[v] += result;
+                        products[v] = fma(result, result, products[v]);
+                    }
                     vec slope;
                     result = ACTIVATE(result, a.activation, &slope);
                     if (a.keep_slope)
@@ -147,6 +167,18 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                     STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
                 }
             }
+        }
+    }
+    if (a.sums) {
+#ifdef GRADIENT
+        const int part = n * phases + phase_y * a.stride + phase_x;
+        const int all_channels = get_global_size(0) / phases * GROUP;
+#else
+        const int part = n, all_channels = get_global_size(0) * GROUP;
+#endif
+        for (int v = 0; v < VECTORS; v++) {
+            STORE(totals[v], sums + 2 * part * all_channels + (plane + v) * LANES);
+            STORE(products[v], sums + (2 * part + 1) * all_channels + (plane + v) * LANES);
         }
     }
 }
@@ -214,7 +246,7 @@ kernel void conv_weight_gradient(global const float *restrict x, global const fl
                             STORE(sum[c][v], to + c * GROUP + v * LANES);
             }
         }
-        if (channel == 0)
+        if (channel == 0 && a.db >= 0)
             for (int row = 0; row < rows; row++) {
                 global const float *dp = dy + n * a.dy_image + row * a.dy_row;
                 for (int column = 0; column < a.width; column++)
@@ -222,7 +254,7 @@ kernel void conv_weight_gradient(global const float *restrict x, global const fl
                         bias[v] += LOAD(dp + v * a.dy_block + column * LANES);
             }
     }
-    if (channel == 0)
+    if (channel == 0 && a.db >= 0)
         _Pragma("unroll") for (int v = 0; v < VECTORS; v++) STORE(bias[v], db + v * LANES);
 }
 

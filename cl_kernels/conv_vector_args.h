@@ -14,7 +14,9 @@ struct gather_args {
     int stride;     /* of the convolution */
     int activation; /* forward: of the result; gradient: of the layer below */
     int weights, bias;
-    int keep_slope; /* forward: whether the derivative is stored */
+    int keep_slope;                        /* forward: whether the derivative is stored */
+    int sums;                              /* whether partial sums are wanted */
+    int z_row, z_block, z_image, z_origin; /* gradient with sums: the sums of the layer below */
 };
 
 struct weight_gradient_args {

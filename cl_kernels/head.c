@@ -98,6 +98,7 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
         .images = images,
         .first = first,
         .train = dx != NULL,
+        .smoothing = p->smoothing,
     };
     struct launch launch;
     launch_start(&launch, head->device, head->run, "head");

@@ -4,7 +4,8 @@
  * [input][output], outputs contiguous.
  *
  * Per image: pooled[channels], hidden[64], logits[classes], and for training d_hidden[64] (the
- * gradient of the sums of the dense layer), d_logits[classes] = (softmax - one hot) / images.
+ * gradient of the sums of the dense layer), d_logits[classes] = (softmax - target) / images; the
+ * target is the label, `smoothing` of it spread over all classes. Losses are without smoothing.
  */
 #define HIDDEN 64
 
@@ -78,8 +79,11 @@ kernel void head(global const float *restrict x, global const float *restrict ke
     dx += n * a.dx_image + a.dx_origin;
     kept += n * a.x_image + a.x_origin;
     const float mean = 1.0f / (float)a.images;
-    for (int k = 0; k < a.classes; k++)
-        d_logits[k] = (exp(logits[k] - largest) / total - (k == label ? 1.0f : 0.0f)) * mean;
+    const float elsewhere = a.smoothing / (float)a.classes;
+    for (int k = 0; k < a.classes; k++) {
+        const float target = elsewhere + (k == label ? 1.0f - a.smoothing : 0.0f);
+        d_logits[k] = (exp(logits[k] - largest) / total - target) * mean;
+    }
 
     for (int j = 0; j < HIDDEN; j++) {
         float16 sum = (float16)(0.0f);

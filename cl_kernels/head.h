@@ -16,6 +16,7 @@ struct head_plan {
     enum activation activation;
     int classes;
     int batch;
+    float smoothing; /* of labels, 0..1 */
     /* Offsets in the flat parameters, floats: weights [channels][64], bias [64], weights
        [64][classes rounded up to 16], bias [the same]. */
     size_t weights_1, bias_1, weights_2, bias_2;

@@ -1,4 +1,4 @@
-/* Arguments of the kernels in head.cl. Compiled by the host and by OpenCL: ints only. */
+/* Arguments of the kernels in head.cl. Compiled by the host and by OpenCL. */
 #ifndef CLADE_CL_KERNELS_HEAD_ARGS_H
 #define CLADE_CL_KERNELS_HEAD_ARGS_H
 
@@ -13,6 +13,7 @@ struct head_args {
     int weights_1, bias_1, weights_2, bias_2;
     int images, first; /* image n is order[first + n] */
     int train;         /* whether gradients are wanted */
+    float smoothing;   /* of labels */
 };
 
 #endif

@@ -9,6 +9,11 @@ static bool keeps_slope(enum activation activation)
     return activation == ACT_SWISH || activation == ACT_GELU;
 }
 
+bool network_normalises(const struct network *net)
+{
+    return net->training.norm == NORM_BATCH;
+}
+
 cl_mem network_kept(const struct network_layer *layer)
 {
     return layer->slopes != NULL ? layer->slopes : layer->y;
@@ -61,14 +66,19 @@ static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t
         uint64_t y = buffer_bytes(&layer->output, batch);
         uint64_t dy = buffer_bytes(&layer->gradient, batch);
         total += y + dy + (keeps_slope(layer->activation) ? y : 0);
+        if (network_normalises(net)) {
+            bool below_reduction = i + 1 < net->layer_count && net->layers[i + 1].shape.stride == 2;
+            total += y + norm_bytes(&layer->output, batch, below_reduction ? 4 : 1);
+        }
         if (y > *largest)
             *largest = y;
         if (dy > *largest)
             *largest = dy;
     }
     total += head_bytes(&net->layers[net->layer_count - 1].output, net->shape.classes, batch);
-    /* parameters, two moments, gradients; the transposed copy and its places */
-    total += sizeof(float) * (weights * (uint64_t)(3 + splits) + 2 * transposed);
+    /* parameters, two moments, gradients, folded parameters; the transposed copy and its places */
+    uint64_t copies = (uint64_t)(3 + splits + (network_normalises(net) ? 1 : 0));
+    total += sizeof(float) * (weights * copies + 2 * transposed);
     if (sizeof(float) * weights * (uint64_t)splits > *largest)
         *largest = sizeof(float) * weights * (uint64_t)splits;
     return total;
@@ -187,8 +197,13 @@ static void place_parameters(struct network *net, struct head_plan *head)
     for (int i = 0; i < net->layer_count; i++) {
         struct network_layer *layer = &net->layers[i];
         size_t group = (size_t)conv_group(layer->conv);
+        size_t channels = round_16(((size_t)layer->shape.channels_out + group - 1) / group * group);
         layer->bias = at;
-        at += round_16(((size_t)layer->shape.channels_out + group - 1) / group * group);
+        at += channels;
+        if (network_normalises(net)) {
+            layer->gamma = at;
+            at += channels;
+        }
     }
     head->bias_1 = at;
     at += GENOME_HEAD_UNITS;
@@ -209,16 +224,42 @@ static enum error create_buffers(struct network *net)
         TRY(device_buffer(&layer->dy, net->device, buffer_bytes(&layer->gradient, batch)));
         if (keeps_slope(layer->activation))
             TRY(device_buffer(&layer->slopes, net->device, buffer_bytes(&layer->output, batch)));
+        if (network_normalises(net))
+            TRY(device_buffer(&layer->z, net->device, buffer_bytes(&layer->output, batch)));
     }
     size_t bytes = net->floats * sizeof(float);
     TRY(device_buffer(&net->parameters, net->device, bytes));
     TRY(device_buffer(&net->gradients, net->device, bytes * (size_t)net->splits));
+    if (network_normalises(net))
+        TRY(device_buffer(&net->folded, net->device, bytes));
     if (net->transposed_floats > 0) {
         TRY(device_buffer(&net->transposed, net->device, net->transposed_floats * sizeof(float)));
         TRY(device_buffer(&net->places, net->device, net->transposed_floats * sizeof(cl_int)));
     }
 out:
     return err;
+}
+
+static enum error create_norms(struct network *net)
+{
+    for (int i = 0; i < net->layer_count && network_normalises(net); i++) {
+        struct network_layer *layer = &net->layers[i];
+        struct norm_plan plan = {
+            .z = layer->output,
+            .y = layer->output,
+            .dy = layer->gradient,
+            .activation = layer->activation,
+            .batch = net->training.batch,
+            .parts = i + 1 < net->layer_count ? conv_parts(net->layers[i + 1].conv) : 0,
+            .forward_sums = conv_parts(layer->conv) > 0,
+            .gamma = layer->gamma,
+            .beta = layer->bias,
+        };
+        enum error err = norm_create(&layer->norm, net->device, &plan);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return ERR_NONE;
 }
 
 /* Fills net->places: which flat parameter each float of the transposed copy is. */
@@ -280,11 +321,13 @@ enum error network_create(struct network **out, struct device *device, const str
         .activation = genome->head,
         .classes = shape->classes,
         .batch = training->batch,
+        .smoothing = (float)training->label_smoothing,
     };
     place_parameters(net, &head);
     bytes = plan_bytes(net, net->floats, net->transposed_floats, net->splits, &largest);
     TRY(check_size(net, bytes, largest));
     TRY(create_buffers(net));
+    TRY(create_norms(net));
     TRY(batch_assembler_create(&net->assembler, device, &net->input));
     TRY(head_create(&net->head, device, &head));
     TRY(optimizer_create(&net->optimizer, device, training, net->floats, net->decay_end,
@@ -302,7 +345,7 @@ void network_destroy(struct network *net)
     if (net == NULL)
         return;
     cl_mem *buffers[] = {&net->order,      &net->statistics, &net->places, &net->transposed,
-                         &net->parameters, &net->gradients,  &net->x};
+                         &net->parameters, &net->gradients,  &net->folded, &net->x};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         device_release(net->device, buffers[i]);
     optimizer_destroy(&net->optimizer);
@@ -313,6 +356,8 @@ void network_destroy(struct network *net)
         device_release(net->device, &layer->y);
         device_release(net->device, &layer->dy);
         device_release(net->device, &layer->slopes);
+        device_release(net->device, &layer->z);
+        norm_destroy(&layer->norm);
         conv_destroy(layer->conv);
     }
     free(net);

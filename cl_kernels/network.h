@@ -38,14 +38,21 @@ void network_destroy(struct network *network); /* NULL is allowed */
 enum error network_initialise(struct network *network, uint64_t seed);
 
 /*
- * Parameters and gradients in canonical order, as PyTorch names them: for each convolution weight
- * [out][in][row][column] and bias [out]; dense weight [64][channels], bias [64]; output weight
- * [classes][64], bias [classes]. network_parameter_count() floats.
+ * Parameters and gradients in canonical order, named as PyTorch does: for each convolution weight
+ * [out][in][row][column], with batch normalisation gamma [out], then bias (or beta) [out]; dense
+ * weight [64][channels], bias [64]; output weight [classes][64], bias [classes]. In all
+ * network_parameter_count() floats. Writing also forgets the moments of the optimizer and the
+ * running statistics.
  */
 int64_t network_parameter_count(const struct network *network);
 enum error network_read_parameters(struct network *network, float *parameters);
 enum error network_write_parameters(struct network *network, const float *parameters);
 enum error network_read_gradients(struct network *network, float *gradients);
+
+/* The deployed network, normalisation folded into weights and biases: the same order without
+   gammas, network_deployed_count() floats, which is the genome's number of parameters. */
+int64_t network_deployed_count(const struct network *network);
+enum error network_read_deployed(struct network *network, float *parameters);
 
 /* What a pass over images gives. */
 struct pass_result {

@@ -8,6 +8,7 @@
 #include "cl_kernels/conv.h"
 #include "cl_kernels/head.h"
 #include "cl_kernels/network.h"
+#include "cl_kernels/norm.h"
 #include "cl_kernels/optimizer.h"
 
 /* One convolution and what it keeps for the backward pass. */
@@ -17,11 +18,14 @@ struct network_layer {
     struct layout output;   /* of y; its halo is what the next layer's kernel reaches over */
     struct layout gradient; /* of dy */
     struct conv *conv;
+    struct norm norm; /* with training.norm = batch */
+    cl_mem z;         /* with normalisation: the convolution's sums, in the layout of y */
     cl_mem y;
     cl_mem slopes; /* derivative, kept for swish and gelu; else NULL */
     cl_mem dy;     /* gradient of the sums */
-    /* Offsets in the flat parameters and in the transposed copy (first layer: no copy): */
-    size_t weights, bias, transposed;
+    /* Offsets in the flat parameters and in the transposed copy (first layer: no copy). With
+       normalisation `bias` is beta. */
+    size_t weights, bias, gamma, transposed;
 };
 
 /*
@@ -44,9 +48,15 @@ struct network {
     size_t floats, decay_end, transposed_floats;
     int splits;
     cl_mem parameters, gradients, transposed, places;
+    cl_mem folded; /* with normalisation: parameters of the deployed network, for evaluation */
     cl_mem order, statistics; /* grown on demand */
     size_t order_capacity, statistics_capacity;
 };
+
+bool network_normalises(const struct network *network);
+
+/* Makes `folded` follow parameters and running statistics. */
+enum error network_fold(struct network *network);
 
 /* Where layer i keeps what the derivative of its activation follows from. */
 cl_mem network_kept(const struct network_layer *layer);

@@ -6,9 +6,17 @@
 
 #include "pipeline/base/rng.h"
 
-int64_t network_parameter_count(const struct network *net)
+int64_t network_deployed_count(const struct network *net)
 {
     return genome_cost(&net->genome, &net->shape).parameters;
+}
+
+int64_t network_parameter_count(const struct network *net)
+{
+    int64_t count = network_deployed_count(net);
+    for (int i = 0; i < net->layer_count && network_normalises(net); i++)
+        count += net->layers[i].shape.channels_out;
+    return count;
 }
 
 /*
@@ -23,7 +31,8 @@ static void copy_part(float *canonical, float *flat, bool to_flat)
         *canonical = *flat;
 }
 
-static void copy_parameters(const struct network *net, float *canonical, float *flat, bool to_flat)
+static void copy_parameters(const struct network *net, float *canonical, float *flat, bool to_flat,
+                            bool gammas)
 {
     for (int i = 0; i < net->layer_count; i++) {
         const struct network_layer *layer = &net->layers[i];
@@ -34,6 +43,8 @@ static void copy_parameters(const struct network *net, float *canonical, float *
                     copy_part(canonical++,
                               flat + layer->weights + conv_weight_place(layer->conv, to, from, tap),
                               to_flat);
+        for (int to = 0; gammas && to < s->channels_out; to++)
+            copy_part(canonical++, flat + layer->gamma + to, to_flat);
         for (int to = 0; to < s->channels_out; to++)
             copy_part(canonical++, flat + layer->bias + to, to_flat);
     }
@@ -67,7 +78,21 @@ enum error network_read_parameters(struct network *net, float *parameters)
         return err;
     err = device_read(net->device, net->parameters, 0, flat, net->floats * sizeof *flat);
     if (err == ERR_NONE)
-        copy_parameters(net, parameters, flat, false);
+        copy_parameters(net, parameters, flat, false, network_normalises(net));
+    free(flat);
+    return err;
+}
+
+enum error network_read_deployed(struct network *net, float *parameters)
+{
+    enum error err = ERR_NONE;
+    float *flat = NULL;
+    TRY(allocate(&flat, net->floats));
+    TRY(network_fold(net));
+    TRY(device_read(net->device, network_normalises(net) ? net->folded : net->parameters, 0, flat,
+                    net->floats * sizeof *flat));
+    copy_parameters(net, parameters, flat, false, false);
+out:
     free(flat);
     return err;
 }
@@ -84,7 +109,7 @@ enum error network_read_gradients(struct network *net, float *gradients)
         for (size_t i = 0; i < net->floats; i++)
             sum[i] += partial[i];
     }
-    copy_parameters(net, gradients, sum, false);
+    copy_parameters(net, gradients, sum, false, network_normalises(net));
 out:
     free(partial);
     free(sum);
@@ -100,9 +125,11 @@ enum error network_write_parameters(struct network *net, const float *parameters
     TRY(allocate(&canonical, count));
     for (size_t i = 0; i < count; i++)
         canonical[i] = parameters[i];
-    copy_parameters(net, canonical, flat, true);
+    copy_parameters(net, canonical, flat, true, network_normalises(net));
     TRY(device_write(net->device, net->parameters, 0, flat, net->floats * sizeof *flat));
     TRY(optimizer_reset(&net->optimizer));
+    for (int i = 0; i < net->layer_count && network_normalises(net); i++)
+        TRY(norm_reset(&net->layers[i].norm));
     TRY(network_transpose(net));
 out:
     free(canonical);
@@ -140,7 +167,10 @@ enum error network_initialise(struct network *net, uint64_t seed)
         to = draw(to, (size_t)(taps * s->channels_in * s->channels_out),
                   weight_deviation(net->layers[i].activation, taps * s->channels_in,
                                    taps * s->channels_out),
-                  (size_t)s->channels_out, &rng);
+                  0, &rng);
+        for (int c = 0; c < s->channels_out && network_normalises(net); c++)
+            *to++ = 1.0f;
+        to += s->channels_out;
     }
     int channels = net->head.plan.input.channels, classes = net->shape.classes;
     to = draw(to, (size_t)(channels * GENOME_HEAD_UNITS),

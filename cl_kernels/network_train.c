@@ -10,6 +10,12 @@ static struct span at(cl_mem buffer, size_t offset)
     return (struct span){buffer, offset};
 }
 
+/* Evaluation runs the deployed network. */
+static cl_mem deployed(const struct network *net, bool train)
+{
+    return !train && network_normalises(net) ? net->folded : net->parameters;
+}
+
 enum error network_run_batch(struct network *net, struct image_store *images, int first, int count)
 {
     return batch_assemble(&net->assembler, images, net->order, first, count, net->x);
@@ -18,29 +24,49 @@ enum error network_run_batch(struct network *net, struct image_store *images, in
 enum error network_run_forward(struct network *net, int i, int count, bool train)
 {
     struct network_layer *layer = &net->layers[i];
+    cl_mem x = i > 0 ? net->layers[i - 1].y : net->x;
+    if (train && network_normalises(net)) {
+        struct conv_epilogue plain = {
+            .activation = ACT_COUNT,
+            .sums = layer->norm.plan.forward_sums ? layer->norm.sums : NULL,
+        };
+        enum error err = conv_forward(layer->conv, x, at(net->parameters, layer->weights), &plain,
+                                      layer->z, count);
+        if (err != ERR_NONE)
+            return err;
+        return norm_forward(&layer->norm, layer->z, net->parameters, layer->y, layer->slopes,
+                            count);
+    }
+    cl_mem parameters = deployed(net, train);
     struct conv_epilogue epilogue = {
-        .bias = at(net->parameters, layer->bias),
+        .bias = at(parameters, layer->bias),
         .activation = layer->activation,
         .derivative = train ? layer->slopes : NULL,
     };
-    return conv_forward(layer->conv, i > 0 ? net->layers[i - 1].y : net->x,
-                        at(net->parameters, layer->weights), &epilogue, layer->y, count);
+    return conv_forward(layer->conv, x, at(parameters, layer->weights), &epilogue, layer->y, count);
 }
 
 enum error network_run_head(struct network *net, struct image_store *images, int first, int count,
                             bool train)
 {
     struct network_layer *last = &net->layers[net->layer_count - 1];
-    return head_run(&net->head, last->y, network_kept(last), net->parameters, net->order,
+    return head_run(&net->head, last->y, network_kept(last), deployed(net, train), net->order,
                     images->labels, first, count, train ? last->dy : NULL, net->gradients);
 }
 
 enum error network_run_weight_gradient(struct network *net, int i, int count)
 {
     struct network_layer *layer = &net->layers[i];
+    struct span db = at(net->gradients, layer->bias);
+    if (network_normalises(net)) {
+        enum error err = norm_gradient(&layer->norm, layer->z, net->parameters, layer->dy,
+                                       net->gradients, count);
+        if (err != ERR_NONE)
+            return err;
+        db = at(NULL, 0);
+    }
     return conv_weight_gradient(layer->conv, i > 0 ? net->layers[i - 1].y : net->x, layer->dy,
-                                at(net->gradients, layer->weights), at(net->gradients, layer->bias),
-                                net->floats, count);
+                                at(net->gradients, layer->weights), db, net->floats, count);
 }
 
 enum error network_run_input_gradient(struct network *net, int i, int count)
@@ -51,6 +77,12 @@ enum error network_run_input_gradient(struct network *net, int i, int count)
         .kept = network_kept(below),
         .layout = below->output,
     };
+    if (network_normalises(net) && below->norm.plan.parts > 0) {
+        chain.sums = below->norm.sums;
+        chain.means = below->norm.statistics;
+        chain.z = below->z;
+        chain.z_layout = below->output;
+    }
     return conv_input_gradient(layer->conv, layer->dy, at(net->transposed, layer->transposed),
                                &chain, below->dy, count);
 }
@@ -130,6 +162,21 @@ static enum error end_pass(struct network *net, uint32_t count, size_t steps,
     return ERR_NONE;
 }
 
+enum error network_fold(struct network *net)
+{
+    if (!network_normalises(net))
+        return ERR_NONE;
+    enum error err =
+        device_check(clEnqueueCopyBuffer(device_queue(net->device), net->parameters, net->folded, 0,
+                                         0, net->floats * sizeof(float), 0, NULL, NULL),
+                     "copy the parameters");
+    for (int i = 0; i < net->layer_count && err == ERR_NONE; i++) {
+        struct network_layer *layer = &net->layers[i];
+        err = norm_fold(&layer->norm, layer->conv, net->parameters, layer->weights, net->folded);
+    }
+    return err;
+}
+
 enum error network_train(struct network *net, struct image_store *images, const uint32_t *order,
                          uint32_t count, int64_t step, int64_t total_steps,
                          struct pass_result *result)
@@ -171,6 +218,7 @@ enum error network_evaluate(struct network *net, struct image_store *images, con
             return error_set(ERR_INTERNAL, "out of memory for the logits of a batch");
     }
     TRY(start_pass(net, order, count, steps));
+    TRY(network_fold(net));
     for (size_t i = 0; i < steps; i++) {
         uint32_t first = (uint32_t)i * batch;
         uint32_t images_now = count - first < batch ? count - first : batch;

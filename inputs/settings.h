@@ -58,6 +58,7 @@ struct search_settings {
 };
 
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_ADAM, OPTIMIZER_SGD };
+enum norm_kind { NORM_BATCH, NORM_NONE };
 enum schedule { SCHEDULE_ONE_CYCLE, SCHEDULE_CONSTANT };
 
 struct training_settings {
@@ -66,11 +67,13 @@ struct training_settings {
     int train_images; /* 0: all that are not validation images */
     enum optimizer optimizer;
     enum schedule schedule;
+    enum norm_kind norm;
     double learning_rate; /* the peak of one-cycle */
     double weight_decay;
     double momentum; /* SGD */
     double beta1, beta2, epsilon;
-    double warmup; /* share of the steps that one-cycle climbs */
+    double label_smoothing; /* 0..1 */
+    double warmup;          /* share of the steps that one-cycle climbs */
 };
 
 struct confirm_settings {

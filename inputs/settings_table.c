@@ -19,6 +19,7 @@ _Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum conv_family)
 WORDS(algorithm_word, "aging", "random")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
+WORDS(norm_word, "batch", "none")
 WORDS(schedule_word, "one_cycle", "constant")
 WORDS(conv_word, "auto", "vector", "tiled", "clblast")
 
@@ -142,6 +143,9 @@ const struct setting setting_table[] = {
          "with momentum."),
     WORD(training, schedule, "one_cycle", schedule_word,
          "The learning rate: up to learning_rate and down to nothing, or constant."),
+    WORD(training, norm, "batch", norm_word,
+         "Batch normalisation after each convolution, folded into it in the deployed network, or "
+         "none."),
     REAL(training, learning_rate, "0.003", "", 1e-9, 100,
          "The learning rate; with one_cycle its peak."),
     REAL(training, weight_decay, "0.01", "", 0, 10, "Weight decay."),
@@ -149,6 +153,8 @@ const struct setting setting_table[] = {
     REAL(training, beta1, "0.9", "", 0, 0.999999, "Decay of Adam's mean gradient."),
     REAL(training, beta2, "0.999", "", 0, 0.99999999, "Decay of Adam's mean squared gradient."),
     REAL(training, epsilon, "1e-8", "", 1e-12, 1, "Added to the root in Adam's step."),
+    REAL(training, label_smoothing, "0", "", 0, 0.9,
+         "The share of a label that is spread over all classes while training."),
     REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
 
     INTEGER(confirm, epochs, "10", "epochs", 1, 10000,

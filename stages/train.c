@@ -87,12 +87,12 @@ enum error train_candidate(struct train_result *result, struct trainer *trainer,
     TRY(network_evaluate(network, trainer->store, trainer->split.validation,
                          trainer->split.validation_count, &result->validation, NULL));
     if (weights != NULL) {
-        kept_weights = malloc((size_t)network_parameter_count(network) * sizeof *kept_weights);
+        kept_weights = malloc((size_t)network_deployed_count(network) * sizeof *kept_weights);
         if (kept_weights == NULL) {
             err = error_set(ERR_INTERNAL, "out of memory for the trained weights");
             goto out;
         }
-        TRY(network_read_parameters(network, kept_weights));
+        TRY(network_read_deployed(network, kept_weights));
         *weights = kept_weights;
         kept_weights = NULL;
     }
