@@ -184,7 +184,7 @@ class Clade:
                 [self.binary, *arguments], capture_output=True, text=True, check=False
             )
         except OSError as error:
-            raise Failed(f"{self.binary}: {error}; build it with script/run, or give --clade")
+            raise Failed(f"{self.binary}: {error}; build it, or give --clade") from error
         if result.returncode != 0:
             raise Failed(
                 f"clade {' '.join(arguments)}: exit code {result.returncode}: "
@@ -215,9 +215,11 @@ class Clade:
     def driver(self):
         """The OpenCL devices and their drivers, for the record."""
         rows = csv.DictReader(self.run("devices", "--format", "csv").splitlines())
-        devices = []
-        for row in rows:
-            name = row.get("name") or row.get("device") or ""
-            version = next((v for k, v in row.items() if k and "driver" in k and v), "")
-            devices.append(f"{name} {version}".strip())
-        return "; ".join(sorted(set(devices)))
+        try:
+            return "; ".join(
+                f"{row['platform']} {row['driver']}, {row['device']}"
+                for row in rows
+                if row["status"] == "ok"
+            )
+        except KeyError as error:
+            raise Failed(f"clade devices printed no column {error}") from error

@@ -29,7 +29,7 @@ SPACE = {
 CLADE = """#!/bin/sh
 case "$1" in
 --version) echo 'clade 9.8.7' ;;
-devices) printf 'index,name,driver_version\\n0,cpu,4.5\\n1,cpu,4.5\\n' ;;
+devices) printf 'platform,device,driver,status\\nPoCL,cpu,4.5,ok\\n,,,crashed\\n' ;;
 run) printf '[space]\\nmin_layers = 3 ; default\\nmax_layers = 4\\nfilters = 8\\nkernels = 3\\n'
      printf 'activations = relu\\nmax_parameters = 0\\nmax_macs = 0\\n' ;;
 bench) echo genome,parameters,batch,images_per_s,gflops,peak_gflops
@@ -171,7 +171,7 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
         self.assertEqual(row["ratio"], "1.500000")
         self.assertEqual(row["clade_peak_share"], "0.250000")
         self.assertEqual((row["peer_setting"], row["peer"]), ("fast", "Stand-in"))
-        self.assertEqual((row["clade"], row["opencl"]), ("9.8.7", "cpu 4.5"))
+        self.assertEqual((row["clade"], row["opencl"]), ("9.8.7", "PoCL 4.5, cpu"))
         self.assertIn("broken: not usable", result.stderr)
 
     def test_tables(self):
@@ -179,7 +179,7 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
         for style in ("text", "markdown"):
             result = self.compare("--genomes", GENOME, "--format", style)
             self.assertEqual(result.returncode, 0, result.stderr)
-            for part in ("59546", "1.50", "25 %", "Stand-in images/s", "9.8.7", "cpu 4.5"):
+            for part in ("59546", "1.50", "25 %", "Stand-in images/s", "9.8.7", "PoCL 4.5, cpu"):
                 self.assertIn(part, result.stdout)
 
     def test_no_peer(self):
