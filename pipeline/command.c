@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const all_commands[] = {&command_describe, &command_devices, &command_train,
-                                              NULL};
+const struct command *const all_commands[] = {&command_run,     &command_train,  &command_describe,
+                                              &command_devices, &command_worker, NULL};
 
 static const char *see_help(const struct arguments *arguments)
 {

@@ -70,6 +70,6 @@ void program_help(struct text *out);
 /* The command of that name; else NULL, and *nearest is the best guess or NULL. */
 const struct command *command_find(const char *name, const char **nearest);
 
-#define PROGRAM_VERSION "0.1.0"
+#define PROGRAM_VERSION CLADE_VERSION /* by CMake */
 
 #endif

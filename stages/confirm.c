@@ -92,7 +92,9 @@ static enum error score_test(struct confirmation *result, struct trainer *traine
     for (uint32_t i = 0; i < test.count; i++)
         order[i] = i;
     TRY(image_store_create(&store, trainer->device, &test));
-    TRY(network_create(&network, trainer->device, genome, &test.shape, training,
+    struct training_settings deployed = *training;
+    deployed.norm = NORM_NONE; /* train_candidate() gives it folded into the weights */
+    TRY(network_create(&network, trainer->device, genome, &test.shape, &deployed,
                        settings->devices.conv));
     TRY(network_write_parameters(network, weights));
     TRY(network_evaluate(network, store, order, test.count, &pass, logits));

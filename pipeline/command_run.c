@@ -1,0 +1,159 @@
+/* clade run: a search, from settings to report. */
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "pipeline/command.h"
+#include "pipeline/results.h"
+#include "pipeline/run_open.h"
+
+enum { OPTION_OUT = 1, OPTION_SET, OPTION_RESUME, OPTION_PRINT };
+
+enum { ASSIGNMENTS_MAX = 128 };
+
+struct request {
+    const char *search, *out, *resume;
+    bool print;
+    const char *assignments[ASSIGNMENTS_MAX];
+    int assignment_count;
+};
+
+static enum error read_arguments(struct request *request, struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    *request = (struct request){0};
+    for (;;) {
+        int id;
+        const char *value;
+        TRY(command_next(&id, &value, arguments));
+        if (id == 0)
+            break;
+        if (id == OPTION_OUT)
+            request->out = value;
+        if (id == OPTION_RESUME)
+            request->resume = value;
+        if (id == OPTION_PRINT)
+            request->print = true;
+        if (id == OPTION_SET && request->assignment_count == ASSIGNMENTS_MAX)
+            return error_set(ERR_USAGE, "run: more than %d --set; write them into a file",
+                             ASSIGNMENTS_MAX);
+        if (id == OPTION_SET)
+            request->assignments[request->assignment_count++] = value;
+    }
+    request->search = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
+    if (request->resume != NULL && (request->search != NULL || request->out != NULL ||
+                                    request->assignment_count > 0 || request->print))
+        return error_set(ERR_USAGE, "run: --resume takes all settings from the run's store; give "
+                                    "it no SEARCH.ini and no other option");
+    if (request->resume == NULL && request->search == NULL && !request->print)
+        return error_set(ERR_USAGE, "run: expected SEARCH.ini or --resume DIR; see 'clade run "
+                                    "--help'");
+out:
+    return err;
+}
+
+static enum error read_settings(struct settings *settings, struct settings_origins *origins,
+                                const struct request *request)
+{
+    enum error err = ERR_NONE;
+    settings_defaults(settings, origins);
+    if (request->search != NULL)
+        TRY(settings_read_file(settings, origins, request->search));
+    for (int i = 0; i < request->assignment_count; i++)
+        TRY(settings_apply(settings, origins, request->assignments[i]));
+    TRY(settings_check(settings));
+out:
+    return err;
+}
+
+static enum error print_settings(const struct settings *settings,
+                                 const struct settings_origins *origins)
+{
+    struct text ini = {0};
+    settings_print(&ini, settings, origins);
+    enum error err = text_status(&ini);
+    if (err == ERR_NONE)
+        fputs(ini.data, stdout);
+    text_free(&ini);
+    return err;
+}
+
+static enum error print_result(struct run *run)
+{
+    enum error err = ERR_NONE;
+    char genome[GENOME_TEXT_SIZE];
+    struct results results;
+    TRY(results_load(&results, run->store));
+    const struct report *report = &results.report;
+    if (report->best != NULL) {
+        genome_format(genome, &report->best->genome);
+        printf("best genome          %s\n"
+               "parameters           %" PRId64 "\n"
+               "validation accuracy  %.4f in the search\n",
+               genome, report->best->cost.parameters, report->best->validation_accuracy);
+    }
+    if (report->winner != NULL)
+        printf("test accuracy        %.4f (95 %% interval %.4f to %.4f)\n",
+               report->winner->test_accuracy, report->test_interval.low,
+               report->test_interval.high);
+    printf("report               %s/report.md\n"
+           "tables               %s/candidates.csv, generations.csv, pareto.csv\n",
+           run->directory, run->directory);
+out:
+    results_free(&results);
+    return err;
+}
+
+static enum error run(struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    struct request request;
+    struct settings settings;
+    /* Too large for the stack of a careful program. */
+    static struct settings_origins origins;
+    struct run run = {.lock = -1, .log = -1};
+    TRY(read_arguments(&request, arguments));
+    signal(SIGPIPE, SIG_IGN);
+    if (request.resume == NULL) {
+        TRY(read_settings(&settings, &origins, &request));
+        if (request.print)
+            return print_settings(&settings, &origins);
+        TRY(run_begin(&run, &settings, &origins, request.out));
+    } else {
+        TRY(run_resume(&run, request.resume));
+    }
+    TRY(pipeline_run(&run));
+    TRY(print_result(&run));
+out:;
+    enum error ended = run_end(&run);
+    return err != ERR_NONE ? err : ended;
+}
+
+static const struct option_row options[] = {
+    {"out", OPTION_OUT, "DIR", "the run's directory, new or empty (a new one in outputs.dir)"},
+    {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"resume", OPTION_RESUME, "DIR", "go on with the run in DIR"},
+    {"print-settings", OPTION_PRINT, NULL,
+     "print the settings that would be used, with the origin of each, and\n"
+     "stop; the output is valid as SEARCH.ini"},
+    {0},
+};
+
+const struct command command_run = {
+    .name = "run",
+    .operands = "[SEARCH.ini]",
+    .summary = "Search for networks, and report on the best one",
+    .examples = "clade run inputs/searches/quick.ini\n"
+                "clade run inputs/searches/nightly.ini --out runs/monday --set search.seed=7\n"
+                "clade run --resume runs/20260131-021500\n"
+                "clade run --print-settings inputs/searches/quick.ini\n",
+    .text = "The run's directory holds report.md, best_genome.txt, candidates.csv,\n"
+            "generations.csv, pareto.csv, generations/, settings.ini, log.txt and the store\n"
+            "(store.sqlite), from which all others are made. An existing directory is never\n"
+            "overwritten. Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
+    .options = options,
+    .least = 0,
+    .most = 1,
+    .run = run,
+};

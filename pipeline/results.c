@@ -1,0 +1,78 @@
+#include "pipeline/results.h"
+
+#include <stdlib.h>
+
+#include "outputs/run_files.h"
+#include "pipeline/command.h"
+#include "pipeline/run_directory.h"
+#include "stages/report.h"
+#include "stages/statistics.h"
+
+enum error results_load(struct results *results, struct store *store)
+{
+    enum error err = ERR_NONE;
+    *results = (struct results){0};
+    TRY(store_read_run(&results->run, store));
+    TRY(run_read_settings(&results->settings, NULL, store));
+    TRY(store_read_attempts(&results->attempts, &results->attempt_count, store));
+    TRY(store_read_confirmations(&results->confirmations, &results->confirmation_count, store));
+    TRY(report_make(&results->report,
+                    &(struct report_input){.run = results->run.name,
+                                           .version = PROGRAM_VERSION,
+                                           .settings = &results->settings,
+                                           .shape = results->run.shape,
+                                           .candidates = results->attempts,
+                                           .candidate_count = results->attempt_count,
+                                           .confirmations = results->confirmations,
+                                           .confirmation_count = results->confirmation_count}));
+out:
+    return err;
+}
+
+void results_free(struct results *results)
+{
+    report_free(&results->report);
+    store_free_confirmations(results->confirmations, results->confirmation_count);
+    free(results->attempts);
+    *results = (struct results){0};
+}
+
+/* Generation g is complete when all its candidates have ended. */
+static int complete_generations(const struct results *results)
+{
+    const struct search_settings *search = &results->settings.search;
+    int generation = 0;
+    size_t at = 0;
+    for (;; generation++) {
+        int64_t first = (int64_t)generation * search->population;
+        int64_t end = first + search->population;
+        if (end > search->cycles)
+            end = search->cycles;
+        if (first >= end)
+            return generation;
+        int64_t ended = 0;
+        for (; at < results->attempt_count && results->attempts[at].id < end; at++)
+            ended += candidate_ended(&results->attempts[at]);
+        if (ended < end - first)
+            return generation;
+    }
+}
+
+enum error results_write(const struct results *results, const char *directory, int first_generation,
+                         int *complete)
+{
+    enum error err = ERR_NONE;
+    const struct report *report = &results->report;
+    int generations = complete_generations(results);
+    if (complete != NULL)
+        *complete = generations;
+    for (int i = first_generation; i < generations; i++)
+        TRY(run_files_generation(directory, results->run.name, results->attempts,
+                                 results->attempt_count, i));
+    TRY(run_files_tables(directory, results->run.name, results->attempts, results->attempt_count,
+                         report->generations, report->generation_count, report->front,
+                         report->front_count));
+    TRY(run_files_report(directory, report));
+out:
+    return err;
+}

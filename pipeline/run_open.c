@@ -1,0 +1,173 @@
+#include "pipeline/run_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inputs/dataset.h"
+#include "outputs/file.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/fingerprint.h"
+#include "pipeline/probe.h"
+
+static void log_line(enum log_level level, const char *text, void *user)
+{
+    const struct run *run = user;
+    char now[CLOCK_UTC_SIZE], line[2200];
+    clock_utc_text(now, clock_utc_us());
+    int length = snprintf(line, sizeof line, "%s %s %s\n", now, log_level_name(level), text);
+    if (length >= (int)sizeof line)
+        length = (int)sizeof line - 1;
+    /* A log that cannot be written does not end the run; the store that cannot, does. */
+    ssize_t written = write(run->log, line, (size_t)length);
+    (void)written;
+}
+
+static enum error open_log(struct run *run)
+{
+    char path[RUN_PATH_SIZE];
+    enum error err = run_path(path, run->directory, RUN_LOG);
+    if (err != ERR_NONE)
+        return err;
+    run->log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (run->log < 0)
+        return error_set(ERR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
+    log_set_sink(log_line, run);
+    return ERR_NONE;
+}
+
+/* The data files, only to check them; workers load them again. */
+static enum error check_data(struct store_run *info, const struct settings *settings)
+{
+    enum error err = ERR_NONE;
+    struct images images = {0};
+    struct split split = {0};
+    TRY(images_load_training(&images, &settings->data));
+    TRY(split_make(&split, &images, (uint32_t)settings->data.validation_images,
+                   (uint32_t)settings->training.train_images, settings->data.split_seed));
+    info->shape = images.shape;
+    info->training_images = images.count;
+    info->data_check = fingerprint_images(&images);
+out:
+    split_free(&split);
+    images_free(&images);
+    return err;
+}
+
+static enum error find_slots(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct probed *devices = NULL;
+    size_t count;
+    TRY(probe_devices(&devices, &count));
+    for (size_t i = 0; i < count; i++)
+        if (devices[i].failure[0] != '\0')
+            log_event(LOG_WARNING, "%s", devices[i].failure);
+    TRY(slots_plan(&run->slots, &run->slot_count, devices, count, &run->settings.devices));
+out:
+    free(devices);
+    return err;
+}
+
+static enum error write_settings(const struct run *run, const struct text *ini)
+{
+    char path[RUN_PATH_SIZE];
+    enum error err = run_path(path, run->directory, RUN_SETTINGS);
+    return err == ERR_NONE ? file_replace_text(path, ini) : err;
+}
+
+static void empty(struct run *run)
+{
+    *run = (struct run){.lock = -1, .log = -1};
+    progress_init(&run->progress, stderr);
+}
+
+enum error run_begin(struct run *run, const struct settings *settings,
+                     const struct settings_origins *origins, const char *wanted)
+{
+    enum error err = ERR_NONE;
+    struct text ini = {0};
+    char path[RUN_PATH_SIZE];
+    empty(run);
+    run->settings = *settings;
+    TRY(check_data(&run->info, settings));
+    TRY(space_init(&run->space, &settings->space, &run->info.shape));
+    TRY(find_slots(run));
+    settings_print(&ini, settings, origins);
+    TRY(text_status(&ini));
+    TRY(run_directory_create(run->directory, wanted, settings->outputs.dir));
+    TRY(run_directory_lock(&run->lock, run->directory));
+    TRY(open_log(run));
+    run_name(run->info.name, run->directory);
+    run->info.created_utc_us = clock_utc_us();
+    TRY(run_path(path, run->directory, RUN_STORE));
+    TRY(store_create(&run->store, path, &run->info, ini.data));
+    TRY(write_settings(run, &ini));
+    log_event(LOG_INFO, "run %s begins with %zu slots", run->info.name, run->slot_count);
+    TRY(store_add_event(run->store, LOG_INFO, "run begins"));
+out:
+    text_free(&ini);
+    return err;
+}
+
+enum error run_resume(struct run *run, const char *directory)
+{
+    enum error err = ERR_NONE;
+    struct text ini = {0};
+    struct store_run now = {0};
+    char path[RUN_PATH_SIZE];
+    int requeued;
+    empty(run);
+    TRY(run_path(path, directory, RUN_STORE));
+    snprintf(run->directory, sizeof run->directory, "%s", directory);
+    if (access(path, F_OK) != 0) {
+        err = error_set(ERR_USAGE, "%s: there is no run in this directory (no %s)", directory,
+                        RUN_STORE);
+        goto out;
+    }
+    TRY(run_directory_lock(&run->lock, directory));
+    TRY(store_open(&run->store, path, true));
+    TRY(store_read_run(&run->info, run->store));
+    TRY(run_read_settings(&run->settings, NULL, run->store));
+    TRY(check_data(&now, &run->settings));
+    if (now.training_images != run->info.training_images ||
+        now.data_check != run->info.data_check) {
+        err = error_set(ERR_DATA,
+                        "the training files in %s are not those that run %s began with; put them "
+                        "back or start a new run",
+                        run->settings.data.dir, run->info.name);
+        goto out;
+    }
+    TRY(space_init(&run->space, &run->settings.space, &run->info.shape));
+    TRY(find_slots(run));
+    TRY(open_log(run));
+    TRY(store_recover(&requeued, run->store));
+    log_event(LOG_INFO, "run %s goes on with %zu slots; %d interrupted jobs are queued again",
+              run->info.name, run->slot_count, requeued);
+    TRY(store_add_event(run->store, LOG_INFO, "run goes on"));
+    TRY(store_read_settings(&ini, run->store));
+    TRY(write_settings(run, &ini));
+out:
+    text_free(&ini);
+    return err;
+}
+
+enum error run_end(struct run *run)
+{
+    progress_clear(&run->progress);
+    log_set_sink(NULL, NULL);
+    enum error err = store_close(run->store);
+    free(run->slots);
+    free(run->history);
+    if (run->log >= 0 && close(run->log) != 0 && err == ERR_NONE)
+        err = error_set(ERR_OUTPUT, "cannot close the log of %s: %s", run->directory,
+                        strerror(errno));
+    if (run->lock >= 0)
+        close(run->lock);
+    *run = (struct run){.lock = -1, .log = -1};
+    return err;
+}

@@ -1,0 +1,31 @@
+/* A worker as its supervisor sees it: a process and a channel. */
+#ifndef CLADE_PIPELINE_WORKER_PROCESS_H
+#define CLADE_PIPELINE_WORKER_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pipeline/base/error.h"
+#include "pipeline/slots.h"
+
+struct worker_process {
+    pid_t pid;  /* 0: none */
+    int socket; /* -1: none */
+};
+
+/* Starts "clade worker" from this process's own binary, with standard output and error to `log`
+   and no blocked signals. */
+enum error worker_start(struct worker_process *process, const char *directory, int64_t worker,
+                        const struct slot *slot, int log);
+
+/* True when it has ended; *status is as waitpid() gives it. Does not wait. */
+bool worker_ended(struct worker_process *process, int *status);
+
+/* Ends it now, and waits for that. */
+void worker_kill(struct worker_process *process);
+
+/* Closes the channel, so that an idle worker ends, and waits; kills it after `limit_s`. */
+void worker_dismiss(struct worker_process *process, double limit_s);
+
+#endif
