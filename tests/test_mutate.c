@@ -265,6 +265,70 @@ static void test_weights(void **state)
     }
 }
 
+/* Inserted and replaced layers are uniform over the lists, and so are places and the head. */
+static void test_uniform_choices(void **state)
+{
+    (void)state;
+    enum { DRAWS = 60000, COMBINATIONS = 150 };
+    struct space space = default_space(0, 0);
+    struct rng rng;
+    rng_seed(&rng, 33);
+    struct genome parent, child;
+    assert_int_equal(genome_parse(&parent, "NC8k1:relu-RC24k3:tanh-RC256k5:gelu-FC64:relu"),
+                     ERR_NONE);
+    for (int replace = 0; replace < 2; replace++) {
+        int layers[COMBINATIONS] = {0}, places[4] = {0};
+        for (int i = 0; i < DRAWS; i++) {
+            assert_true(replace ? mutate_layer(&child, &space, &parent, &rng)
+                                : mutate_add(&child, &space, &parent, &rng));
+            int place = 0, f = 0;
+            while (place < 3 && layer_equal(&child.layers[place], &parent.layers[place]))
+                place++;
+            places[place]++;
+            if (replace && place == 3)
+                continue; /* the head */
+            const struct layer *layer = &child.layers[place];
+            while (space.limits.filters.values[f] != layer->filters)
+                f++;
+            layers[(f * 3 + layer->kernel / 2) * 5 + (int)layer->activation]++;
+        }
+        /* Replaced: 149 other layers in each of 3 places, 4 of 5 activations in the head. */
+        double all = replace ? 3 * 149 + 120 : 4 * 150;
+        double head = DRAWS * (replace ? 120 : 150) / all, layer = DRAWS * 149 / all;
+        double each = DRAWS * (replace ? 3 : 4) / all;
+        assert_true(fabs(places[3] - head) < 5 * sqrt(head));
+        for (int i = 0; i < 3; i++)
+            assert_true(fabs(places[i] - layer) < 5 * sqrt(layer));
+        for (int i = 0; i < COMBINATIONS; i++) {
+            bool parents = i == 0 || i == (2 * 3 + 1) * 5 + 2 || i == (9 * 3 + 2) * 5 + 4;
+            assert_true(fabs(layers[i] - each) < 5 * sqrt(each) || (replace && parents));
+        }
+    }
+}
+
+/* Where one choice in hundreds is inside, random draws miss it often: it is found all the same. */
+static void test_rare_choice(void **state)
+{
+    (void)state;
+    struct space space = default_space(0, 0);
+    struct rng rng;
+    rng_seed(&rng, 34);
+    struct genome parent, child;
+    assert_int_equal(genome_parse(&parent, "NC8k1:relu-RC8k1:relu-RC8k1:relu-FC64:relu"), ERR_NONE);
+    space.limits.filters.count = SETTINGS_LIST_MAX;
+    for (int i = 0; i < SETTINGS_LIST_MAX; i++)
+        space.limits.filters.values[i] = 8 + i;
+    space.limits.kernels = (struct int_list){4, {7, 5, 3, 1}};
+    space.limits.max_parameters = genome_cost(&parent, &fashion).parameters + 8 * (8 + 1);
+    for (int i = 0; i < 100; i++) {
+        assert_true(mutate_add(&child, &space, &parent, &rng));
+        assert_true(related(MUTATION_ADD, &parent, &child));
+        assert_true(space_contains(&space, &child, NULL));
+    }
+    space.limits.max_parameters--;
+    assert_false(mutate_add(&child, &space, &parent, &rng));
+}
+
 /* What is impossible is left out; when all is, mutate() says so. */
 static void test_impossible(void **state)
 {
@@ -331,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_remove),
         cmocka_unit_test(test_reaches_exactly),
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_uniform_choices),
+        cmocka_unit_test(test_rare_choice),
         cmocka_unit_test(test_impossible),
         cmocka_unit_test(test_most_layers),
     };
