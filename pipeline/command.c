@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const all_commands[] = {&command_run,     &command_train,  &command_describe,
-                                              &command_devices, &command_worker, NULL};
+const struct command *const all_commands[] = {
+    &command_run,    &command_train,      &command_describe, &command_devices,
+    &command_status, &command_export_csv, &command_worker,   NULL};
 
 static const char *see_help(const struct arguments *arguments)
 {

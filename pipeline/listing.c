@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/clock.h"
+
 enum error format_parse(enum format *format, const char *word)
 {
     if (strcmp(word, "text") == 0)
@@ -89,6 +91,15 @@ void listing_missing(struct listing *listing)
     if (in_csv(listing))
         csv_put_missing(&listing->csv);
     add_cell(listing, "", false);
+}
+
+void listing_time(struct listing *listing, int64_t utc_us)
+{
+    char cell[CLOCK_UTC_SIZE];
+    clock_utc_text(cell, utc_us);
+    if (in_csv(listing))
+        csv_put_time(&listing->csv, utc_us);
+    add_cell(listing, cell, false);
 }
 
 void listing_bytes(struct listing *listing, uint64_t bytes)

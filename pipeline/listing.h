@@ -41,6 +41,9 @@ void listing_integer(struct listing *listing, int64_t value);
 void listing_number(struct listing *listing, double value);
 void listing_missing(struct listing *listing);
 
+/* UTC, to the second. */
+void listing_time(struct listing *listing, int64_t utc_us);
+
 /* In text "3.2 GiB", in CSV the number. */
 void listing_bytes(struct listing *listing, uint64_t bytes);
 

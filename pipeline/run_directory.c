@@ -18,6 +18,15 @@ enum error run_path(char path[RUN_PATH_SIZE], const char *directory, const char 
     return error_set(ERR_USAGE, "%.100s...: the path is too long", directory);
 }
 
+enum error run_store_path(char path[RUN_PATH_SIZE], const char *directory)
+{
+    enum error err = run_path(path, directory, RUN_STORE);
+    if (err == ERR_NONE && access(path, F_OK) != 0)
+        err = error_set(ERR_USAGE, "%s: there is no run in this directory (no %s)", directory,
+                        RUN_STORE);
+    return err;
+}
+
 void run_name(char name[STORE_NAME_SIZE], const char *directory)
 {
     size_t end = strlen(directory);
@@ -74,10 +83,11 @@ static enum error create_wanted(const char *path)
                          path);
     if (is_empty_directory(path))
         return ERR_NONE;
-    return error_set(ERR_USAGE,
-                     "%s exists and is not an empty directory; choose another one, or "
-                     "go on with the run in it: clade run --resume %s",
-                     path, path);
+    char store[RUN_PATH_SIZE];
+    bool has_run = run_store_path(store, path) == ERR_NONE;
+    return error_set(ERR_USAGE, "%s exists and is not an empty directory; choose another one%s%s",
+                     path, has_run ? ", or go on with the run in it: clade run --resume " : "",
+                     has_run ? path : "");
 }
 
 static enum error create_by_time(char directory[RUN_PATH_SIZE], const char *parent)

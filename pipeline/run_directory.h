@@ -16,6 +16,9 @@ enum { RUN_PATH_SIZE = SETTINGS_PATH_SIZE + 256 };
 /* "directory/name"; ERR_USAGE when that is too long. */
 enum error run_path(char path[RUN_PATH_SIZE], const char *directory, const char *name);
 
+/* The store of the run in `directory`; ERR_USAGE when there is none. */
+enum error run_store_path(char path[RUN_PATH_SIZE], const char *directory);
+
 /*
  * Makes the directory of a new run. With `wanted` exactly that one: it must not exist, or be
  * empty (ERR_USAGE; ERR_BUSY when a live run is in it). Without (NULL): a new directory in

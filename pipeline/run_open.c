@@ -122,13 +122,8 @@ enum error run_resume(struct run *run, const char *directory)
     char path[RUN_PATH_SIZE];
     int requeued;
     empty(run);
-    TRY(run_path(path, directory, RUN_STORE));
+    TRY(run_store_path(path, directory));
     snprintf(run->directory, sizeof run->directory, "%s", directory);
-    if (access(path, F_OK) != 0) {
-        err = error_set(ERR_USAGE, "%s: there is no run in this directory (no %s)", directory,
-                        RUN_STORE);
-        goto out;
-    }
     TRY(run_directory_lock(&run->lock, directory));
     TRY(store_open(&run->store, path, true));
     TRY(store_read_run(&run->info, run->store));

@@ -1,0 +1,178 @@
+/* clade status: how far a run is. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/command.h"
+#include "pipeline/listing.h"
+#include "pipeline/results.h"
+#include "pipeline/run_directory.h"
+
+enum { OPTION_FORMAT = 1 };
+
+struct status {
+    bool live;
+    struct store_counts search, confirm;
+    struct results results;
+};
+
+static enum error read_status(struct status *status, const char *directory, struct store *store)
+{
+    enum error err = ERR_NONE;
+    status->live = run_directory_is_locked(directory);
+    TRY(store_count(&status->search, store, JOB_SEARCH));
+    TRY(store_count(&status->confirm, store, JOB_CONFIRM));
+    TRY(results_load(&status->results, store));
+out:
+    return err;
+}
+
+static const char *state_word(const struct status *status)
+{
+    bool searched = status->search.final == status->results.settings.search.cycles;
+    bool confirmed = status->confirm.total > 0 && status->confirm.final == status->confirm.total;
+    if (status->live)
+        return searched ? "confirming" : "searching";
+    return searched && confirmed ? "finished" : "stopped";
+}
+
+static void print_text(const struct status *status, const char *directory)
+{
+    char genome[GENOME_TEXT_SIZE], begun[CLOCK_UTC_SIZE], spent[CLOCK_DURATION_SIZE];
+    const struct results *results = &status->results;
+    const struct report *report = &results->report;
+    const char *state = state_word(status);
+    clock_utc_text(begun, results->run.created_utc_us);
+    clock_duration_text(spent, report->elapsed_s);
+    printf("run        %s, %s\n"
+           "begun      %s UTC, %s between the first start and the last result\n"
+           "search     %" PRId64 " of %d candidates, generation %d\n"
+           "states     ",
+           results->run.name, state, begun, spent, status->search.final,
+           results->settings.search.cycles, (int)report->generation_count - 1);
+    const char *comma = "";
+    for (int i = 0; i < CANDIDATE_STATUS_COUNT; i++) {
+        if (status->search.status[i] == 0)
+            continue;
+        printf("%s%" PRId64 " %s", comma, status->search.status[i],
+               candidate_status_name((enum candidate_status)i));
+        comma = ", ";
+    }
+    printf("%s\n", comma[0] == '\0' ? "no candidates yet" : "");
+    if (status->confirm.total > 0)
+        printf("confirm    %" PRId64 " of %" PRId64 " trainings\n", status->confirm.final,
+               status->confirm.total);
+    if (report->best != NULL) {
+        genome_format(genome, &report->best->genome);
+        printf("best       %.4f validation accuracy, %" PRId64 " parameters\n"
+               "           %s\n",
+               report->best->validation_accuracy, report->best->cost.parameters, genome);
+    }
+    if (report->winner != NULL)
+        printf("test       %.4f accuracy\n", report->winner->test_accuracy);
+    if (strcmp(state, "stopped") == 0)
+        printf("go on      clade run --resume %s\n", directory);
+}
+
+static const struct listing_column columns[] = {
+    {"run", NULL, 0},
+    {"state", NULL, 0},
+    {"begun_utc", NULL, 0},
+    {"elapsed_s", NULL, 0},
+    {"cycles", NULL, 0},
+    {"ended", NULL, 0},
+    {"queued", NULL, 0},
+    {"running", NULL, 0},
+    {"done", NULL, 0},
+    {"diverged", NULL, 0},
+    {"too_big", NULL, 0},
+    {"timeout", NULL, 0},
+    {"failed", NULL, 0},
+    {"confirm_trainings", NULL, 0},
+    {"confirm_ended", NULL, 0},
+    {"best_genome", NULL, 0},
+    {"best_parameters", NULL, 0},
+    {"best_validation_accuracy", NULL, 0},
+    {"test_accuracy", NULL, 0},
+};
+
+static enum error print_csv(const struct status *status)
+{
+    static const enum candidate_status shown[] = {
+        CANDIDATE_QUEUED,  CANDIDATE_RUNNING, CANDIDATE_DONE,  CANDIDATE_DIVERGED,
+        CANDIDATE_TOO_BIG, CANDIDATE_TIMEOUT, CANDIDATE_FAILED};
+    char text[GENOME_TEXT_SIZE];
+    struct listing listing;
+    const struct report *report = &status->results.report;
+    listing_begin(&listing, FORMAT_CSV, columns, sizeof columns / sizeof columns[0]);
+    listing_text(&listing, status->results.run.name);
+    listing_text(&listing, state_word(status));
+    listing_time(&listing, status->results.run.created_utc_us);
+    listing_number(&listing, report->elapsed_s);
+    listing_integer(&listing, status->results.settings.search.cycles);
+    listing_integer(&listing, status->search.final);
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+        listing_integer(&listing, status->search.status[shown[i]]);
+    listing_integer(&listing, status->confirm.total);
+    listing_integer(&listing, status->confirm.final);
+    if (report->best != NULL) {
+        genome_format(text, &report->best->genome);
+        listing_text(&listing, text);
+        listing_integer(&listing, report->best->cost.parameters);
+        listing_number(&listing, report->best->validation_accuracy);
+    } else {
+        for (int i = 0; i < 3; i++)
+            listing_missing(&listing);
+    }
+    listing_number(&listing, report->winner != NULL ? report->winner->test_accuracy : NAN);
+    return listing_print(&listing);
+}
+
+static enum error run(struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    enum format format = FORMAT_TEXT;
+    struct store *store = NULL;
+    struct status status = {0};
+    char path[RUN_PATH_SIZE];
+    for (;;) {
+        int id;
+        const char *value;
+        TRY(command_next(&id, &value, arguments));
+        if (id == 0)
+            break;
+        TRY(format_parse(&format, value));
+    }
+    const char *directory = arguments->operands[0];
+    TRY(run_store_path(path, directory));
+    TRY(store_open(&store, path, false));
+    TRY(read_status(&status, directory, store));
+    if (format == FORMAT_CSV)
+        TRY(print_csv(&status));
+    else
+        print_text(&status, directory);
+out:
+    results_free(&status.results);
+    enum error closed = store_close(store);
+    return err != ERR_NONE ? err : closed;
+}
+
+static const struct option_row options[] = {
+    {"format", OPTION_FORMAT, "text|csv", "for reading, or one row of CSV"},
+    {0},
+};
+
+const struct command command_status = {
+    .name = "status",
+    .operands = "DIR",
+    .summary = "Say how far a run is; it may be live",
+    .examples = "clade status runs/20260131-021500\n"
+                "clade status runs/20260131-021500 --format csv\n",
+    .text = "",
+    .options = options,
+    .least = 1,
+    .most = 1,
+    .run = run,
+};
