@@ -22,6 +22,8 @@ struct device {
     cl_command_queue queue;
     int buffers;    /* live ones */
     uint64_t bytes; /* of them */
+    cl_mem scratch[SCRATCH_COUNT];
+    size_t scratch_bytes[SCRATCH_COUNT];
     struct kept_program *programs;
     size_t program_count;
 };
@@ -197,6 +199,8 @@ void device_close(struct device *device)
 {
     if (device == NULL)
         return;
+    for (int i = 0; i < SCRATCH_COUNT; i++)
+        device_release(device, &device->scratch[i]);
     assert(device->buffers == 0 && device->bytes == 0);
     if (device->queue != NULL) {
         clFinish(device->queue);
@@ -298,6 +302,22 @@ void device_release(struct device *device, cl_mem *buffer)
     *buffer = NULL;
     device->buffers--;
     device->bytes -= bytes;
+}
+
+enum error device_scratch(cl_mem *out, struct device *device, enum device_scratch purpose,
+                          size_t bytes)
+{
+    enum error err = ERR_NONE;
+    if (bytes > device->scratch_bytes[purpose]) {
+        /* Commands that are under way keep the old one alive. */
+        device_release(device, &device->scratch[purpose]);
+        device->scratch_bytes[purpose] = 0;
+        TRY(device_buffer(&device->scratch[purpose], device, bytes));
+        device->scratch_bytes[purpose] = bytes;
+    }
+out:
+    *out = device->scratch[purpose];
+    return err;
 }
 
 enum error device_write(struct device *device, cl_mem buffer, size_t offset, const void *data,

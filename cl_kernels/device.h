@@ -64,6 +64,16 @@ bool device_is_cpu(const struct device *device);
 enum error device_buffer(cl_mem *out, struct device *device, size_t bytes);
 void device_release(struct device *device, cl_mem *buffer); /* sets it to NULL; NULL is allowed */
 
+/*
+ * A buffer of at least `bytes` bytes that all users of the in-order queue share, one a purpose:
+ * whoever writes it must have enqueued its reads before anyone else asks for it. Its contents are
+ * anything. Borrowed until the next call for the same purpose, which may replace it by a larger
+ * one; the device owns it. Errors as device_buffer().
+ */
+enum device_scratch { SCRATCH_OPERANDS, SCRATCH_GEMM, SCRATCH_COUNT };
+enum error device_scratch(cl_mem *out, struct device *device, enum device_scratch purpose,
+                          size_t bytes);
+
 /* Blocking copies of `bytes` bytes at `offset` bytes. */
 enum error device_write(struct device *device, cl_mem buffer, size_t offset, const void *data,
                         size_t bytes);

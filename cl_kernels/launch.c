@@ -33,7 +33,7 @@ void launch_float(struct launch *launch, float value)
     launch_struct(launch, &value, sizeof value);
 }
 
-enum error launch_run_local(struct launch *launch, const size_t global[3], const size_t local[3])
+enum error launch_run_local(struct launch *launch, const size_t global[3], const size_t *local)
 {
     char act[96];
     if (launch->code != CL_SUCCESS) {
