@@ -285,6 +285,30 @@ out:
     return err;
 }
 
+/* db = (db +) the sum of dy's rows in the scratch buffer. */
+static enum error sum_bias(struct gemm_conv *c, cl_mem scratch, struct span db, size_t rows,
+                           bool accumulate)
+{
+    struct column_sum_args args = {.rows = (int)rows,
+                                   .columns = c->group,
+                                   .parts = SUM_PARTS_COUNT,
+                                   .matrix = (int)c->y_matrix,
+                                   .partial = (int)c->rest,
+                                   .sum = (int)db.offset,
+                                   .accumulate = accumulate};
+    struct launch launch = start(c, SUM_ROWS);
+    launch_buffer(&launch, scratch);
+    launch_struct(&launch, &args, sizeof args);
+    enum error err = run(&launch, (size_t)c->group, SUM_PARTS_COUNT, 1);
+    if (err != ERR_NONE)
+        return err;
+    launch = start(c, SUM_PARTS);
+    launch_buffer(&launch, scratch);
+    launch_buffer(&launch, db.buffer);
+    launch_struct(&launch, &args, sizeof args);
+    return run(&launch, (size_t)c->group, 1, 1);
+}
+
 static enum error gemm_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
                                        struct span db, size_t split_stride, int images)
 {
@@ -307,22 +331,8 @@ static enum error gemm_weight_gradient(void *state, cl_mem x, cl_mem dy, struct 
         TRY(im2col(c, x, scratch, &args, rows));
         TRY(gather(c, dy, scratch, args, rows));
         TRY(gemm_multiply(c->device, columns, group, rows, &a, true, &b, first > 0, &sums));
-        struct column_sum_args bias = {.rows = (int)rows,
-                                       .columns = c->group,
-                                       .parts = SUM_PARTS_COUNT,
-                                       .matrix = (int)c->y_matrix,
-                                       .partial = (int)c->rest,
-                                       .sum = (int)db.offset,
-                                       .accumulate = first > 0};
-        struct launch launch = start(c, SUM_ROWS);
-        launch_buffer(&launch, scratch);
-        launch_struct(&launch, &bias, sizeof bias);
-        TRY(run(&launch, group, SUM_PARTS_COUNT, 1));
-        launch = start(c, SUM_PARTS);
-        launch_buffer(&launch, scratch);
-        launch_buffer(&launch, db.buffer);
-        launch_struct(&launch, &bias, sizeof bias);
-        TRY(run(&launch, group, 1, 1));
+        if (db.buffer != NULL)
+            TRY(sum_bias(c, scratch, db, rows, first > 0));
     }
 out:
     return err;

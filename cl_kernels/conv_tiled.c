@@ -365,7 +365,8 @@ static enum error add_splits(struct tiled_conv *c, cl_mem partial, struct span d
     launch_buffer(&launch, partial);
     launch_buffer(&launch, dw.buffer);
     launch_struct(&launch, &args, sizeof args);
-    return launch_run_local(&launch, (const size_t[3]){partial_floats(c), 1, 1}, NULL);
+    size_t floats = db.buffer != NULL ? partial_floats(c) : dw_floats(c);
+    return launch_run_local(&launch, (const size_t[3]){floats, 1, 1}, NULL);
 }
 
 static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
@@ -385,13 +386,14 @@ static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct
         .images = images,
         .images_per_split = (images + c->splits - 1) / c->splits,
         .dw = (int)dw.offset,
-        .db = (int)db.offset,
+        .db = db.buffer != NULL ? (int)db.offset : -1,
     };
     cl_mem to = dw.buffer;
     if (c->splits > 1) {
         TRY(scratch(&to, c));
         args.dw = 0;
-        args.db = (int)dw_floats(c);
+        if (db.buffer != NULL)
+            args.db = (int)dw_floats(c);
         args.split_stride = (int)partial_floats(c);
     }
     struct launch launch;

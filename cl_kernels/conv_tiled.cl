@@ -197,7 +197,7 @@ tiled_weight_gradient(global const float *x, global const float *dy, global floa
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply_slices(left, right, item_m, item_n, sums);
-        if (first_row == 0)
+        if (first_row == 0 && a.db >= 0)
             for (int i = 0; i * ITEMS + item < BN; i++)
                 for (int k = 0; k < BK; k++)
                     bias[i] += right[k * BN + i * ITEMS + item];
@@ -211,7 +211,7 @@ tiled_weight_gradient(global const float *x, global const float *dy, global floa
         _Pragma("unroll") for (int j = 0; j < TN; j++)
             gradients[a.dw + (group * a.reduced + row) * BN + item_n + j * ITEMS_N] = sums[i][j];
     }
-    if (first_row == 0)
+    if (first_row == 0 && a.db >= 0)
         for (int i = 0; i * ITEMS + item < BN; i++)
             gradients[a.db + group * BN + i * ITEMS + item] = bias[i];
 }

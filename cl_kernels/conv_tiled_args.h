@@ -34,7 +34,7 @@ struct tiled_weight_args {
     int stride;
     int reduced; /* rows of dw: taps * input channels */
     int images, images_per_split;
-    int dw, db, split_stride;
+    int dw, db, split_stride; /* db -1: not wanted */
 };
 
 struct tiled_sum_args {

@@ -240,6 +240,46 @@ static bool keeps_derivative(enum activation activation)
     return activation == ACT_SWISH || activation == ACT_GELU;
 }
 
+/*
+ * The partial sums for batch normalisation, added over the parts: first of v[channel], then of
+ * v * other. Both are NCHW.
+ */
+static void check_sums(const struct setup *t, const struct layout *l, cl_mem sums, int parts,
+                       const double *v, const double *other)
+{
+    int channels = l->blocks * l->lanes, plane = l->height * l->width;
+    size_t floats = (size_t)(parts * 2 * channels);
+    float *got = calloc(floats, sizeof *got);
+    assert_non_null(got);
+    ok(device_read(device, sums, 0, got, floats * sizeof *got));
+    for (int c = 0; c < l->channels; c++) {
+        double expected[2] = {0}, sizes[2] = {0}, found[2] = {0};
+        for (int n = 0; n < t->c.images; n++)
+            for (int i = 0; i < plane; i++) {
+                size_t at = (size_t)((n * l->channels + c) * plane + i);
+                double values[2] = {v[at], v[at] * other[at]};
+                for (int k = 0; k < 2; k++) {
+                    expected[k] += values[k];
+                    sizes[k] += fabs(values[k]);
+                }
+            }
+        for (int part = 0; part < parts; part++)
+            for (int k = 0; k < 2; k++)
+                found[k] += got[(size_t)((2 * part + k) * channels + c)];
+        assert_close("sums", (size_t)c, found[0], expected[0], sizes[0]);
+        assert_close("sums of products", (size_t)c, found[1], expected[1], sizes[1]);
+    }
+    free(got);
+}
+
+static cl_mem sums_buffer(const struct layout *l, int parts)
+{
+    cl_mem buffer;
+    size_t floats = (size_t)(parts * 2 * l->blocks * l->lanes);
+    ok(device_buffer(&buffer, device, floats * sizeof(float)));
+    return buffer;
+}
+
 static void check_forward(struct setup *t)
 {
     enum activation activation = t->c.activation;
@@ -269,11 +309,16 @@ static void check_forward(struct setup *t)
     }
     /* Without bias and activation the plain sums are left. */
     struct conv_epilogue plain = {.activation = ACT_COUNT};
+    if (conv_parts(t->conv) > 0)
+        plain.sums = sums_buffer(&t->plan.output, t->c.images);
     ok(conv_forward(t->conv, x, weights, &plain, y, t->c.images));
     twin_conv_forward(&t->twin, t->x, t->w, NULL, sums);
     got = download(t, &t->plan.output, y, false);
     for (size_t i = 0; i < t->y_count; i++)
         assert_close("plain y", i, got[i], sums[i], sizes[i]);
+    if (plain.sums != NULL)
+        check_sums(t, &t->plan.output, plain.sums, t->c.images, got, got);
+    device_release(device, &plain.sums);
     free(got);
     free(sums);
     free(sizes);
@@ -283,6 +328,35 @@ static void check_forward(struct setup *t)
     device_release(device, &x);
     device_release(device, &y);
     device_release(device, &slopes);
+}
+
+/* With batch normalisation below: `below` plays its z. */
+static void check_chain_sums(struct setup *t, cl_mem dy, struct span transposed,
+                             struct conv_chain *chain, const double *below, cl_mem dx)
+{
+    const struct layout *l = &t->plan.input_gradient;
+    int parts = t->c.images * conv_parts(t->conv), channels = l->blocks * l->lanes;
+    float *means = calloc((size_t)channels, sizeof *means);
+    double *centred = doubles(t->x_count);
+    assert_non_null(means);
+    for (int c = 0; c < l->channels; c++)
+        means[c] = (float)(c % 5 - 2) / 4;
+    for (size_t i = 0; i < t->x_count; i++)
+        centred[i] = below[i] - means[i / (size_t)(l->height * l->width) % (size_t)l->channels];
+    ok(device_buffer(&chain->means, device, (size_t)channels * sizeof *means));
+    ok(device_write(device, chain->means, 0, means, (size_t)channels * sizeof *means));
+    chain->z_layout = layout_make(l->height, l->width, l->channels, 2);
+    chain->z = upload(t, &chain->z_layout, below);
+    chain->sums = sums_buffer(l, parts);
+    ok(conv_input_gradient(t->conv, dy, transposed, chain, dx, t->c.images));
+    double *got = download(t, l, dx, true);
+    check_sums(t, l, chain->sums, parts, got, centred);
+    free(got);
+    free(means);
+    free(centred);
+    device_release(device, &chain->means);
+    device_release(device, &chain->z);
+    device_release(device, &chain->sums);
 }
 
 static void check_input_gradient(struct setup *t)
@@ -322,6 +396,8 @@ static void check_input_gradient(struct setup *t)
     for (size_t i = 0; i < t->x_count; i++)
         assert_close("plain dx", i, got[i], sums[i], sizes[i]);
     free(got);
+    if (conv_parts(t->conv) > 0)
+        check_chain_sums(t, dy, transposed, &chain, below, dx);
     free(below);
     free(kept);
     free(slopes);
@@ -337,7 +413,7 @@ static void check_input_gradient(struct setup *t)
 
 /* The partial gradients, added in order: [gap | dw | gap | db]. The buffer starts full of ones:
    what is not overwritten is seen. */
-static float *run_weight_gradient(struct setup *t, cl_mem x, cl_mem dy, size_t *dw_at,
+static float *run_weight_gradient(struct setup *t, cl_mem x, cl_mem dy, bool biased, size_t *dw_at,
                                   size_t *db_at)
 {
     int group = conv_group(t->conv), splits = conv_splits(t->conv);
@@ -356,7 +432,8 @@ static float *run_weight_gradient(struct setup *t, cl_mem x, cl_mem dy, size_t *
     ok(device_buffer(&gradients, device, stride * (size_t)splits * sizeof(float)));
     ok(device_write(device, gradients, 0, all, stride * (size_t)splits * sizeof(float)));
     ok(conv_weight_gradient(t->conv, x, dy, (struct span){gradients, *dw_at},
-                            (struct span){gradients, *db_at}, stride, t->c.images));
+                            biased ? (struct span){gradients, *db_at} : (struct span){NULL, 0},
+                            stride, t->c.images));
     ok(device_read(device, gradients, 0, all, stride * (size_t)splits * sizeof(float)));
     for (int split = 0; split < splits; split++)
         for (size_t i = 0; i < stride; i++)
@@ -376,9 +453,15 @@ static void check_weight_gradient(struct setup *t)
     int taps = s->kernel * s->kernel;
     cl_mem x = upload(t, &t->plan.input, t->x), dy = upload(t, &t->plan.gradient, t->dy);
     size_t dw_at, db_at;
-    float *got = run_weight_gradient(t, x, dy, &dw_at, &db_at);
-    float *again = run_weight_gradient(t, x, dy, &dw_at, &db_at);
+    float *got = run_weight_gradient(t, x, dy, true, &dw_at, &db_at);
+    float *again = run_weight_gradient(t, x, dy, true, &dw_at, &db_at);
     assert_memory_equal(got, again, (db_at + (size_t)s->channels_out) * sizeof *got);
+    free(again);
+    /* The bias is not always wanted; then its place keeps the ones. */
+    again = run_weight_gradient(t, x, dy, false, &dw_at, &db_at);
+    assert_memory_equal(got, again, db_at * sizeof *got);
+    for (int o = 0; o < s->channels_out; o++)
+        assert_true(again[db_at + (size_t)o] == (float)conv_splits(t->conv));
 
     double *dw = doubles(t->w_count), *w_sizes = doubles(t->w_count);
     double *db = doubles((size_t)s->channels_out), *b_sizes = doubles((size_t)s->channels_out);
