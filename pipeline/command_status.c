@@ -51,7 +51,8 @@ static void print_text(const struct status *status, const char *directory)
            "search     %" PRId64 " of %d candidates, generation %d\n"
            "states     ",
            results->run.name, state, begun, spent, status->search.final,
-           results->settings.search.cycles, (int)report->generation_count - 1);
+           results->settings.search.cycles,
+           report->generation_count > 0 ? (int)report->generation_count - 1 : 0);
     const char *comma = "";
     for (int i = 0; i < CANDIDATE_STATUS_COUNT; i++) {
         if (status->search.status[i] == 0)

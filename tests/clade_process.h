@@ -1,0 +1,44 @@
+/*
+ * For tests of the whole program: starts the binary CLADE_BINARY, and makes a small data set. All
+ * functions fail the running cmocka test when something of the test's own goes wrong.
+ */
+#ifndef CLADE_TESTS_CLADE_PROCESS_H
+#define CLADE_TESTS_CLADE_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { CLADE_OUTPUT_SIZE = 64 * 1024 };
+
+struct clade_result {
+    int status; /* the exit code, or 128 + the signal */
+    char out[CLADE_OUTPUT_SIZE];
+    char err[CLADE_OUTPUT_SIZE];
+};
+
+/* A new empty directory under /tmp; removed, with all in it, by clade_remove(). */
+void clade_directory(char path[64]);
+void clade_remove(const char *path);
+
+/* Runs "clade ARGUMENTS" (split at blanks) to its end. One static result, overwritten. */
+const struct clade_result *clade(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Starts it with its output to /dev/null, and does not wait. */
+pid_t clade_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Waits at most `limit_s`: the exit code, 128 + the signal; -1 when it still runs. */
+int clade_wait(pid_t pid, double limit_s);
+
+/* The processes whose command line holds `word`. */
+int clade_count_processes(const char *word);
+
+/* Four IDX files of 8x8 grey images of 3 classes, easy to learn: 300 for training, 60 for tests. */
+void clade_write_data(const char *directory);
+
+/* A file with this text. */
+void clade_write_text(const char *directory, const char *name, const char *text);
+
+/* Fails unless both files have the same bytes. */
+void clade_assert_same_file(const char *directory_a, const char *directory_b, const char *name);
+
+#endif
