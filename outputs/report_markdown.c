@@ -191,7 +191,8 @@ static void write_matrix(struct text *out, const struct report *report)
 {
     int classes = report->winner->classes;
     char name[16];
-    text_append(out, "Rows are true classes, columns what the network said.\n\n| |");
+    text_append(out, "## Confusion matrix\n\n"
+                     "Rows are true classes, columns what the network said.\n\n| |");
     for (int p = 0; p < classes; p++)
         text_printf(out, " %s |", report_class_name(name, report, p));
     text_append(out, "\n|---|");
@@ -215,7 +216,7 @@ static void write_confusions(struct text *out, const struct report *report)
     const uint32_t *confusion = report->winner->confusion;
     int64_t before = INT64_MAX; /* the key of the pair printed last; keys fall */
     text_printf(out,
-                "The %d most frequent confusions of %d classes.\n\n"
+                "## Confusions\n\nThe %d most frequent of %d classes.\n\n"
                 "| true | said | images |\n|---|---|--:|\n",
                 CONFUSIONS_SHOWN, classes);
     for (int shown = 0; shown < CONFUSIONS_SHOWN; shown++) {
@@ -372,9 +373,11 @@ static void write_files(struct text *out)
                 "- `best_genome.txt`: the genome alone; `clade describe` and `clade train` take "
                 "it.\n"
                 "- `settings.ini`: every setting as it was; `clade run settings.ini` repeats the "
-                "run.\n\n"
-                "The CSV files open in a spreadsheet as they are; what each column means stands "
-                "in clade's README.\n");
+                "run.\n"
+                "- `log.txt`: what happened when. `store.sqlite`: everything, and what all other "
+                "files are made from.\n\n"
+                "The CSV files open in a spreadsheet as they are; clade's README says what each "
+                "column means.\n");
 }
 
 void report_markdown(struct text *out, const struct report *report)

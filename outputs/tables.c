@@ -215,7 +215,8 @@ static const struct column candidate_columns[] = {
     {"validation_accuracy", COLUMN_NUMBER, "share", "validation images classified right, 0 to 1",
      candidate_validation_accuracy},
     {"device", COLUMN_TEXT, "", "OpenCL device that trained it", candidate_device},
-    {"worker", COLUMN_TEXT, "", "worker process (slot) that trained it", candidate_worker},
+    {"worker", COLUMN_TEXT, "", "worker process that trained it, numbered as they were started",
+     candidate_worker},
     {"started_utc", COLUMN_TIME, "UTC", "when the attempt started", candidate_started},
     {"duration_s", COLUMN_NUMBER, "s", "training and validation", candidate_duration},
     {"images_per_s", COLUMN_NUMBER, "images/s", "training images a second in this worker",
@@ -379,31 +380,12 @@ const char *column_type_name(enum column_type type)
     return names[type];
 }
 
-void tables_dictionary(struct text *out)
+void table_dictionary(struct text *out, const struct table *table)
 {
-    text_append(out,
-                "# The CSV files\n"
-                "\n"
-                "Made from the column tables in `outputs/tables.c`; a test compares the two.\n"
-                "\n"
-                "The files are RFC 4180: ASCII, comma, CRLF, one header row. They open as they are "
-                "in LibreOffice Calc, Excel, R and pandas.\n"
-                "\n"
-                "- Numbers are bare, with a point: `0.912300`, `1.234560e-05`, `208202`.\n"
-                "- Text is in double quotes. It never starts with `=`, `+`, `-` or `@`: an "
-                "apostrophe is put before text from outside that does, or that looks like a "
-                "number.\n"
-                "- Times are UTC, without a zone letter: `2026-01-31T02:15:00`.\n"
-                "- Ids carry a letter: `c000123` is a candidate, `w01` a worker.\n"
-                "- What is not known is an empty cell; `status` says why.\n"
-                "- Columns keep their order and meaning; new ones go at the end.\n");
-    for (const struct table *const *table = all_tables; *table != NULL; table++) {
-        text_printf(out, "\n## %s\n\n%s\n\n| column | type | unit | meaning |\n|---|---|---|---|\n",
-                    (*table)->file, (*table)->help);
-        for (size_t i = 0; i < (*table)->column_count; i++) {
-            const struct column *column = &(*table)->columns[i];
-            text_printf(out, "| %s | %s | %s | %s |\n", column->name,
-                        column_type_name(column->type), column->unit, column->help);
-        }
+    text_append(out, "| column | type | unit | meaning |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        text_printf(out, "| %s | %s | %s | %s |\n", column->name, column_type_name(column->type),
+                    column->unit, column->help);
     }
 }

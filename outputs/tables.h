@@ -64,8 +64,8 @@ void table_header(struct csv_rows *out, const struct table *table);
 void table_row(struct csv_rows *out, const struct table *table, const void *row,
                const struct table_context *context);
 
-/* docs/csv.md: rules, then every table's columns. */
-void tables_dictionary(struct text *out);
+/* The columns as a Markdown table; docs/csv.md and README.md have it, and a test compares. */
+void table_dictionary(struct text *out, const struct table *table);
 
 const char *column_type_name(enum column_type type);
 

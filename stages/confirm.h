@@ -19,9 +19,10 @@ struct training_settings confirm_training(const struct settings *settings);
 /*
  * Trains `genome` at confirm's fidelity under `seed` and scores it on the test images. On success
  * fills *result but for `candidate`, `replicate` and "the caller's"; the caller frees it with
- * confirmation_free(). `weights`, if not NULL, receives malloc'ed canonical parameters (as many as
- * genome_cost() says). Errors: those of train_candidate(); ERR_DATA when the test files are bad or
- * do not fit the training files. On failure *result is empty and *weights NULL.
+ * confirmation_free(). `weights`, if not NULL, receives malloc'ed parameters of the deployed
+ * network, in canonical order, as many as genome_cost() says. Errors: those of train_candidate();
+ * ERR_DATA when the test files are bad or do not fit the training files. On failure *result is
+ * empty and *weights NULL.
  */
 enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
                           const struct genome *genome, const struct settings *settings,
