@@ -276,3 +276,58 @@ void twin_optimizer_step(const struct twin_step *step, size_t count, double *p, 
         p[i] -= lr * (m[i] / correction1) / (sqrt(v[i] / correction2) + step->epsilon);
     }
 }
+
+/* Mean and 1 / sqrt(variance + epsilon) of channel c. */
+static void norm_statistics(int images, int channels, int pixels, double epsilon, const double *z,
+                            int c, double *mean, double *deviation)
+{
+    double count = (double)images * pixels, sum = 0.0, square = 0.0;
+    for (int n = 0; n < images; n++)
+        for (int p = 0; p < pixels; p++)
+            sum += z[(n * channels + c) * pixels + p];
+    *mean = sum / count;
+    for (int n = 0; n < images; n++)
+        for (int p = 0; p < pixels; p++) {
+            double d = z[(n * channels + c) * pixels + p] - *mean;
+            square += d * d;
+        }
+    *deviation = 1.0 / sqrt(square / count + epsilon);
+}
+
+void twin_norm_forward(int images, int channels, int pixels, double epsilon, const double *z,
+                       const double *gamma, const double *beta, double *u, double *mean,
+                       double *deviation)
+{
+    for (int c = 0; c < channels; c++) {
+        norm_statistics(images, channels, pixels, epsilon, z, c, &mean[c], &deviation[c]);
+        for (int n = 0; n < images; n++)
+            for (int p = 0; p < pixels; p++) {
+                int i = (n * channels + c) * pixels + p;
+                u[i] = gamma[c] * (z[i] - mean[c]) * deviation[c] + beta[c];
+            }
+    }
+}
+
+void twin_norm_gradient(int images, int channels, int pixels, double epsilon, const double *z,
+                        const double *gamma, const double *du, double *dz, double *dgamma,
+                        double *dbeta)
+{
+    double count = (double)images * pixels;
+    for (int c = 0; c < channels; c++) {
+        double mean, deviation;
+        norm_statistics(images, channels, pixels, epsilon, z, c, &mean, &deviation);
+        dgamma[c] = dbeta[c] = 0.0;
+        for (int n = 0; n < images; n++)
+            for (int p = 0; p < pixels; p++) {
+                int i = (n * channels + c) * pixels + p;
+                dbeta[c] += du[i];
+                dgamma[c] += du[i] * (z[i] - mean) * deviation;
+            }
+        for (int n = 0; n < images; n++)
+            for (int p = 0; p < pixels; p++) {
+                int i = (n * channels + c) * pixels + p;
+                double v = (z[i] - mean) * deviation;
+                dz[i] = gamma[c] * deviation * (du[i] - dbeta[c] / count - v * dgamma[c] / count);
+            }
+    }
+}

@@ -56,6 +56,17 @@ void twin_dense_weight_gradient(int images, int inputs, int outputs, const doubl
 double twin_softmax_loss(int images, int classes, const double *logits, const uint8_t *labels,
                          double *dlogits, int *correct);
 
+/* Batch normalisation of z[image][channel][pixel]: u = gamma v + beta, v = (z - mean) * deviation
+   over images and pixels, deviation = 1 / sqrt(variance + epsilon). mean and deviation get
+   [channel] values. */
+void twin_norm_forward(int images, int channels, int pixels, double epsilon, const double *z,
+                       const double *gamma, const double *beta, double *u, double *mean,
+                       double *deviation);
+/* dz, dgamma and dbeta from du. */
+void twin_norm_gradient(int images, int channels, int pixels, double epsilon, const double *z,
+                        const double *gamma, const double *du, double *dz, double *dgamma,
+                        double *dbeta);
+
 /* Hyperparameters of one optimizer step; `step` counts from 1. */
 struct twin_step {
     enum optimizer optimizer;
