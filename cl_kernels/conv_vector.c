@@ -16,7 +16,7 @@ struct vector_conv {
     struct conv_plan plan;
     int vectors, vectors_transposed; /* in a weight group */
     int tile;                        /* input channels of a weight-gradient tile */
-    int splits;
+    int splits, groups_per_item;     /* of the weight gradient */
     /* An input of few channels is read as one channel a float of a tap row: see below. */
     bool merged;
     cl_kernel forward, input_gradient, weight_gradient;
@@ -80,18 +80,24 @@ static void vector_destroy(void *state)
     free(c);
 }
 
-/* The weight gradient is split over the batch only as far as needed to keep all units busy. */
-static int choose_splits(const struct vector_conv *c)
+/*
+ * The weight gradient goes over all groups for an image at a time, so that its planes are read
+ * once. A device of several units is kept busy by groups of their own and, as far as needed, by
+ * splitting the batch.
+ */
+static void share_weight_gradient(struct vector_conv *c)
 {
     const struct conv_plan *p = &c->plan;
-    int tiles = (p->shape.channels_in + c->tile - 1) / c->tile * (p->output.blocks / c->vectors);
-    int wanted = 4 * device_get_info(c->device)->compute_units;
-    if (device_get_info(c->device)->compute_units == 1)
-        return 1;
-    int splits = (wanted + tiles - 1) / tiles;
-    if (splits > MAX_SPLITS)
-        splits = MAX_SPLITS;
-    return splits < p->batch ? splits : p->batch;
+    int units = device_get_info(c->device)->compute_units;
+    int groups = p->output.blocks / c->vectors;
+    c->groups_per_item = units == 1 ? groups : 1;
+    c->splits = 1;
+    if (units > 1) {
+        int splits = (4 * units + groups - 1) / groups;
+        if (splits > MAX_SPLITS)
+            splits = MAX_SPLITS;
+        c->splits = splits < p->batch ? splits : p->batch;
+    }
 }
 
 static enum error vector_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -110,7 +116,7 @@ static enum error vector_create(void **state, struct device *device, const struc
     c->merged = in->lanes == s->channels_in && in->lanes < 8;
     int lanes_read = c->merged ? s->kernel * s->channels_in : in->lanes;
     c->tile = c->merged ? lanes_read : c->vectors == 1 && in->lanes == 16 ? 16 : 8;
-    c->splits = choose_splits(c);
+    share_weight_gradient(c);
 
     TRY(build_gather(&c->forward, c, false, &plan->output, c->vectors, lanes_read,
                      in->lanes * s->stride, plan->output.width));
@@ -275,13 +281,16 @@ static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struc
         .stride = s->stride,
         .images = images,
         .images_per_split = (images + c->splits - 1) / c->splits,
+        .groups = from->blocks / c->vectors,
+        .groups_per_item = c->groups_per_item,
         .dw = (int)dw.offset,
         .db = db.buffer != NULL ? (int)db.offset : -1,
         .split_stride = (int)split_stride,
     };
     cl_mem buffers[] = {x, dy, dw.buffer};
-    const size_t global[3] = {(size_t)((args.channels + c->tile - 1) / c->tile),
-                              (size_t)(from->blocks / c->vectors), (size_t)c->splits};
+    const size_t global[3] = {
+        (size_t)((args.groups + args.groups_per_item - 1) / args.groups_per_item),
+        (size_t)c->splits, 1};
     return run(c, c->weight_gradient, "conv_weight_gradient", buffers, 3, &args, sizeof args,
                global);
 }

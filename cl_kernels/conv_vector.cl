@@ -189,73 +189,82 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
 
 /*
  * dw[tap][channel][lane] = sum over images and pixels of x[pixel * stride + tap][channel] *
- * dy[pixel][lane]. Global ids: tile of channels, group, split of the batch. Image by image, so
- * that the image's planes stay in the second-level cache for all taps; sums wait in dw meanwhile.
+ * dy[pixel][lane]. Global ids: run of `groups_per_item` groups, split of the batch. Images are the
+ * outermost loop, so that an image's planes are read from memory once and stay in the cache for
+ * all groups, channels and taps; the sums wait in dw meanwhile.
  */
 kernel void conv_weight_gradient(global const float *restrict x, global const float *restrict dy,
                                  global float *restrict gradients,
                                  const struct weight_gradient_args a)
 {
-    const int channel = get_global_id(0) * TILE;
-    const int group = get_global_id(1);
-    const int split = get_global_id(2);
+    const int first_group = get_global_id(0) * a.groups_per_item;
+    const int last_group = min(first_group + a.groups_per_item, a.groups);
+    const int split = get_global_id(1);
     const int tap_floats = a.channels * GROUP;
-    const int valid = min(TILE, a.channels - channel);
+    const int group_floats = a.kernel_rows * a.kernel_columns * tap_floats;
     const int first = split * a.images_per_split;
     const int last = min(first + a.images_per_split, a.images);
     gradients += split * a.split_stride;
-    global float *dw = gradients + a.dw +
-                       group * a.kernel_rows * a.kernel_columns * tap_floats + channel * GROUP;
-    global float *db = gradients + a.db + group * GROUP;
-    x += a.x_origin + channel / X_LANES * a.x_block + channel % X_LANES;
-    dy += a.dy_origin + group * VECTORS * a.dy_block;
+    x += a.x_origin;
+    dy += a.dy_origin;
 
-    vec bias[VECTORS];
-    _Pragma("unroll") for (int v = 0; v < VECTORS; v++) bias[v] = (vec)(0.0f);
     for (int n = first; n < last || n == first; n++) {
         const int rows = n < last ? a.height : 0; /* an empty split writes zeros */
-        for (int ty = 0; ty < a.kernel_rows; ty++) {
-            for (int tx = 0; tx < a.kernel_columns; tx++) {
-                global float *to = dw + (ty * a.kernel_columns + tx) * tap_floats;
-                vec sum[TILE][VECTORS];
-                _Pragma("unroll") for (int c = 0; c < TILE; c++)
-                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                        sum[c][v] = n > first && c < valid ? LOAD(to + c * GROUP + v * LANES)
-                                                           : (vec)(0.0f);
-                for (int row = 0; row < rows; row++) {
-                    global const float *xp =
-                        x + n * a.x_image + (row * a.stride + ty) * a.x_row + tx * X_LANES;
-                    global const float *dp = dy + n * a.dy_image + row * a.dy_row;
-                    for (int column = 0; column < a.width; column++) {
-                        vec d[VECTORS];
-                        _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                            d[v] = LOAD(dp + v * a.dy_block);
+        for (int group = first_group; group < last_group; group++) {
+            global const float *dy_planes = dy + n * a.dy_image + group * VECTORS * a.dy_block;
+            for (int channel = 0; channel < a.channels; channel += TILE) {
+                global const float *x_plane =
+                    x + n * a.x_image + channel / X_LANES * a.x_block + channel % X_LANES;
+                global float *dw = gradients + a.dw + group * group_floats + channel * GROUP;
+                const int valid = min(TILE, a.channels - channel);
+                for (int ty = 0; ty < a.kernel_rows; ty++) {
+                    for (int tx = 0; tx < a.kernel_columns; tx++) {
+                        global float *to = dw + (ty * a.kernel_columns + tx) * tap_floats;
+                        vec sum[TILE][VECTORS];
                         _Pragma("unroll") for (int c = 0; c < TILE; c++)
-                        {
-                            const vec b = (vec)(xp[c]);
                             _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                                sum[c][v] = fma(b, d[v], sum[c][v]);
+                                sum[c][v] = n > first && c < valid
+                                                ? LOAD(to + c * GROUP + v * LANES)
+                                                : (vec)(0.0f);
+                        for (int row = 0; row < rows; row++) {
+                            global const float *xp =
+                                x_plane + (row * a.stride + ty) * a.x_row + tx * X_LANES;
+                            global const float *dp = dy_planes + row * a.dy_row;
+                            for (int column = 0; column < a.width; column++) {
+                                vec d[VECTORS];
+                                _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                                    d[v] = LOAD(dp + v * a.dy_block);
+                                _Pragma("unroll") for (int c = 0; c < TILE; c++)
+                                {
+                                    const vec b = (vec)(xp[c]);
+                                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                                        sum[c][v] = fma(b, d[v], sum[c][v]);
+                                }
+                                xp += X_STEP;
+                                dp += LANES;
+                            }
                         }
-                        xp += X_STEP;
-                        dp += LANES;
+                        _Pragma("unroll") for (int c = 0; c < TILE; c++)
+                            if (c < valid)
+                                _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                                    STORE(sum[c][v], to + c * GROUP + v * LANES);
                     }
                 }
-                _Pragma("unroll") for (int c = 0; c < TILE; c++)
-                    if (c < valid)
-                        _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                            STORE(sum[c][v], to + c * GROUP + v * LANES);
+            }
+            if (a.db < 0)
+                continue;
+            for (int v = 0; v < VECTORS; v++) {
+                global float *db = gradients + a.db + group * GROUP + v * LANES;
+                vec bias = n > first ? LOAD(db) : (vec)(0.0f);
+                for (int row = 0; row < rows; row++) {
+                    global const float *dp = dy_planes + v * a.dy_block + row * a.dy_row;
+                    for (int column = 0; column < a.width; column++)
+                        bias += LOAD(dp + column * LANES);
+                }
+                STORE(bias, db);
             }
         }
-        if (channel == 0 && a.db >= 0)
-            for (int row = 0; row < rows; row++) {
-                global const float *dp = dy + n * a.dy_image + row * a.dy_row;
-                for (int column = 0; column < a.width; column++)
-                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                        bias[v] += LOAD(dp + v * a.dy_block + column * LANES);
-            }
     }
-    if (channel == 0 && a.db >= 0)
-        _Pragma("unroll") for (int v = 0; v < VECTORS; v++) STORE(bias[v], db + v * LANES);
 }
 
 #endif

@@ -27,6 +27,7 @@ struct weight_gradient_args {
     int kernel_rows, kernel_columns;
     int stride;
     int images, images_per_split;
+    int groups, groups_per_item;
     int dw, db, split_stride;
 };
 
