@@ -141,6 +141,13 @@ static void print_columns(const struct listing *listing, int shown)
     }
 }
 
+void listing_free(struct listing *listing)
+{
+    csv_free_rows(&listing->csv);
+    text_free(&listing->cells);
+    text_free(&listing->right);
+}
+
 enum error listing_print(struct listing *listing)
 {
     assert(listing->next == 0);
@@ -157,8 +164,6 @@ enum error listing_print(struct listing *listing)
             shown += listing->columns[i].heading != NULL;
         print_columns(listing, shown);
     }
-    csv_free_rows(&listing->csv);
-    text_free(&listing->cells);
-    text_free(&listing->right);
+    listing_free(listing);
     return err;
 }

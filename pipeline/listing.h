@@ -31,7 +31,7 @@ struct listing {
     int next;          /* the column of the next cell */
 };
 
-/* `columns` are borrowed. End with listing_print(). */
+/* `columns` are borrowed. End with listing_print() or listing_free(). */
 void listing_begin(struct listing *listing, enum format format,
                    const struct listing_column *columns, int column_count);
 
@@ -49,6 +49,9 @@ void listing_bytes(struct listing *listing, uint64_t bytes);
 
 /* Prints to stdout and frees. ERR_INTERNAL when memory ran out on the way. */
 enum error listing_print(struct listing *listing);
+
+/* May be called again, and after listing_print(). */
+void listing_free(struct listing *listing);
 
 /* "812 B", "3.2 GiB". */
 enum { BYTES_TEXT_SIZE = 32 };

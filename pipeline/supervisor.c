@@ -24,7 +24,7 @@
 static const double first_pause_s = 0.25, longest_pause_s = 30;
 
 /* Beyond the time limit a worker may need this long to see it: then it hangs and is killed. */
-static const double grace_s = 10;
+static const double grace_s = 5;
 
 static const double dismiss_limit_s = 10;
 

@@ -1,0 +1,181 @@
+/* clade bench: training speed on the slots that a run would use. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pipeline/command.h"
+#include "pipeline/listing.h"
+#include "pipeline/measure.h"
+
+enum { OPTION_GENOME = 1, OPTION_BATCH, OPTION_SECONDS, OPTION_CONV, OPTION_SET, OPTION_FORMAT };
+
+enum { GENOMES_MAX = 64 };
+
+static const double peak_seconds = 1;
+
+static const struct image_shape shape = {.height = 28, .width = 28, .channels = 1, .classes = 10};
+
+static const char *const default_genomes[] = {
+    "NC32k3:relu-RC64k3:relu-NC64k3:relu-RC128k3:relu-NC64k3:relu-FC64:relu",
+    "NC32k3:relu-RC32k3:relu-RC64k3:relu-NC48k3:relu-FC64:relu",
+    "RC16k5:tanh-NC32k3:sigmoid-NC32k1:relu-RC64k3:swish-NC128k3:gelu-FC64:relu",
+    "RC64k3:relu-NC128k3:relu-RC256k3:relu-NC256k3:relu-NC256k3:relu-FC64:relu",
+};
+
+struct request {
+    enum format format;
+    struct settings settings;
+    double seconds;
+    struct genome genomes[GENOMES_MAX];
+    int genome_count;
+};
+
+static enum error set(struct request *request, const char *key, const char *value)
+{
+    enum error err = ERR_NONE;
+    struct text assignment = {0};
+    text_printf(&assignment, "%s=%s", key, value);
+    TRY(text_status(&assignment));
+    TRY(settings_apply(&request->settings, NULL, assignment.data));
+out:
+    text_free(&assignment);
+    return err;
+}
+
+static enum error add_genome(struct request *request, const char *text)
+{
+    if (request->genome_count == GENOMES_MAX)
+        return error_set(ERR_USAGE, "bench: more than %d genomes", GENOMES_MAX);
+    return genome_parse(&request->genomes[request->genome_count++], text);
+}
+
+static enum error read_arguments(struct request *request, struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    request->seconds = 5;
+    settings_defaults(&request->settings, NULL);
+    for (;;) {
+        int id;
+        const char *value;
+        TRY(command_next(&id, &value, arguments));
+        switch (id) {
+        case OPTION_GENOME:
+            TRY(add_genome(request, value));
+            break;
+        case OPTION_BATCH:
+            TRY(set(request, "training.batch", value));
+            break;
+        case OPTION_SECONDS:
+            TRY(command_real(&request->seconds, arguments, id, value, 0.1, 3600));
+            break;
+        case OPTION_CONV:
+            TRY(set(request, "devices.conv", value));
+            break;
+        case OPTION_SET:
+            TRY(settings_apply(&request->settings, NULL, value));
+            break;
+        case OPTION_FORMAT:
+            TRY(format_parse(&request->format, value));
+            break;
+        }
+        if (id == 0)
+            break;
+    }
+    if (request->genome_count == 0)
+        for (size_t i = 0; i < sizeof default_genomes / sizeof default_genomes[0]; i++)
+            TRY(add_genome(request, default_genomes[i]));
+out:
+    return err;
+}
+
+static const struct listing_column columns[] = {
+    {"genome", "genome", 0},  {"parameters", "parameters", 0},
+    {"batch", "batch", 0},    {"images_per_s", "images/s", 0},
+    {"gflops", "GFLOP/s", 1}, {"peak_gflops", "peak", 1},
+    {"slots", "slots", 0},    {"conv", NULL, 0},
+    {"device", NULL, 0},      {"status", NULL, 0},
+};
+
+static void put_row(struct listing *listing, const struct request *request,
+                    const struct genome *genome, const struct measured *measured, double peak,
+                    const struct slot *slots, size_t slot_count)
+{
+    char text[GENOME_TEXT_SIZE];
+    genome_format(text, genome);
+    listing_text(listing, text);
+    listing_integer(listing, genome_cost(genome, &shape).parameters);
+    listing_integer(listing, request->settings.training.batch);
+    if (measured != NULL) {
+        listing_number(listing, measured->images_per_s);
+        listing_number(listing, measured->gflops);
+    } else {
+        listing_missing(listing);
+        listing_missing(listing);
+    }
+    listing_number(listing, peak);
+    listing_integer(listing, (int64_t)slot_count);
+    listing_text(listing, conv_family_name(request->settings.devices.conv));
+    listing_text(listing, slots[0].device.info.name);
+    listing_text(listing, measured != NULL ? "ok" : "too_big");
+}
+
+static enum error run(struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    struct request request = {0};
+    struct probed *devices = NULL;
+    struct slot *slots = NULL;
+    size_t device_count, slot_count;
+    struct measure *measure = NULL;
+    struct listing listing;
+    double peak;
+    TRY(read_arguments(&request, arguments));
+    TRY(probe_devices(&devices, &device_count));
+    TRY(slots_plan(&slots, &slot_count, devices, device_count, &request.settings.devices));
+    TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
+                      request.settings.devices.conv));
+    TRY(measure_peak(&peak, measure, peak_seconds));
+    listing_begin(&listing, request.format, columns, sizeof columns / sizeof columns[0]);
+    for (int i = 0; i < request.genome_count && err == ERR_NONE; i++) {
+        struct measured measured;
+        err = measure_training(&measured, measure, &request.genomes[i], request.seconds);
+        if (err == ERR_NONE || err == ERR_TOO_BIG) {
+            put_row(&listing, &request, &request.genomes[i], err == ERR_NONE ? &measured : NULL,
+                    peak, slots, slot_count);
+            err = ERR_NONE;
+        }
+    }
+    enum error printed = listing_print(&listing);
+    err = err != ERR_NONE ? err : printed;
+out:
+    measure_end(measure);
+    free(slots);
+    free(devices);
+    return err;
+}
+
+static const struct option_row options[] = {
+    {"genome", OPTION_GENOME, "G", "what to train; may be repeated (four examples)"},
+    {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
+    {"seconds", OPTION_SECONDS, "S", "time for each genome, after a warm-up (5)"},
+    {"conv", OPTION_CONV, "FAMILY", "auto, vector, tiled or clblast (devices.conv)"},
+    {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
+    {0},
+};
+
+const struct command command_bench = {
+    .name = "bench",
+    .operands = "",
+    .summary = "Measure training speed on the slots that a run would use",
+    .examples = "clade bench\n"
+                "clade bench --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 64 --seconds 10\n"
+                "clade bench --set devices.slots=1 --conv tiled --format csv\n",
+    .text = "Images/s are summed over the slots, which train at the same time, on noise of\n"
+            "28x28x1. GFLOP/s count the convolutions' and dense layers' forward pass, input\n"
+            "gradient (except the first layer's) and weight gradient, two for a\n"
+            "multiply-accumulate; the peak is the measured rate of fused multiply-adds.\n",
+    .options = options,
+    .least = 0,
+    .most = 0,
+    .run = run,
+};

@@ -1,0 +1,300 @@
+/* clade check: is the night worth starting? Everything that can go wrong before, and a forecast. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inputs/dataset.h"
+#include "inputs/space.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/rng.h"
+#include "pipeline/command.h"
+#include "pipeline/listing.h"
+#include "pipeline/measure.h"
+
+enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS };
+
+enum { SAMPLES_MAX = 64, ASSIGNMENTS_MAX = 128 };
+
+/* Validation is a forward pass: about a third of the work of training on an image. */
+static const double evaluation_share = 1.0 / 3;
+
+/* A process with a driver, its compiler and libraries, beside the images. */
+static const double worker_bytes = 250e6;
+
+struct plan {
+    enum format format;
+    struct settings settings;
+    int samples;
+    double seconds;
+    struct image_shape shape;
+    int64_t image_bytes;
+    double train_images, validation_images; /* of a candidate, an epoch */
+    double confirm_images;
+};
+
+struct forecast {
+    double candidates, confirm;        /* seconds */
+    double low, high;                  /* seconds, in all */
+    double device_bytes, memory_bytes; /* the most on one slot; on the host in all */
+    int measured, too_big;
+};
+
+static const struct listing_column columns[] = {
+    {"check", "check", 0}, {"status", "status", 0}, {"value", NULL, 0},
+    {"unit", NULL, 0},     {"detail", "detail", 0},
+};
+
+/* One row. A NAN `value` is none. */
+__attribute__((format(printf, 6, 7))) static void put(struct listing *listing, const char *check,
+                                                      const char *status, double value,
+                                                      const char *unit, const char *format, ...)
+{
+    char detail[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    listing_text(listing, check);
+    listing_text(listing, status);
+    listing_number(listing, value);
+    listing_text(listing, unit);
+    listing_text(listing, detail);
+}
+
+static enum error read_arguments(struct plan *plan, struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    long long number;
+    plan->samples = 6;
+    plan->seconds = 1;
+    settings_defaults(&plan->settings, NULL);
+    const char *assignments[ASSIGNMENTS_MAX];
+    int count = 0;
+    for (;;) {
+        int id;
+        const char *value;
+        TRY(command_next(&id, &value, arguments));
+        if (id == 0)
+            break;
+        if (id == OPTION_FORMAT)
+            TRY(format_parse(&plan->format, value));
+        if (id == OPTION_SAMPLES) {
+            TRY(command_integer(&number, arguments, id, value, 2, SAMPLES_MAX));
+            plan->samples = (int)number;
+        }
+        if (id == OPTION_SECONDS)
+            TRY(command_real(&plan->seconds, arguments, id, value, 0.05, 60));
+        if (id == OPTION_SET && count == ASSIGNMENTS_MAX)
+            return error_set(ERR_USAGE, "check: more than %d --set; write them into a file",
+                             ASSIGNMENTS_MAX);
+        if (id == OPTION_SET)
+            assignments[count++] = value;
+    }
+    TRY(settings_read_file(&plan->settings, NULL, arguments->operands[0]));
+    for (int i = 0; i < count; i++)
+        TRY(settings_apply(&plan->settings, NULL, assignments[i]));
+    TRY(settings_check(&plan->settings));
+out:
+    return err;
+}
+
+static double limited(int64_t limit, uint32_t all)
+{
+    return limit > 0 && limit < all ? (double)limit : (double)all;
+}
+
+static enum error check_data(struct listing *listing, struct plan *plan)
+{
+    enum error err = ERR_NONE;
+    const struct settings *s = &plan->settings;
+    struct images images = {0};
+    struct split split = {0};
+    TRY(images_load_training(&images, &s->data));
+    TRY(split_make(&split, &images, (uint32_t)s->data.validation_images, 0, s->data.split_seed));
+    plan->shape = images.shape;
+    plan->image_bytes =
+        (int64_t)images.count * images.shape.height * images.shape.width * images.shape.channels;
+    plan->train_images = limited(s->training.train_images, split.train_count);
+    plan->confirm_images = limited(s->confirm.train_images, split.train_count);
+    plan->validation_images = split.validation_count;
+    put(listing, "settings", "ok", s->search.cycles, "candidates",
+        "%d candidates, generations of %d", s->search.cycles, s->search.population);
+    put(listing, "data", "ok", images.count, "images",
+        "%u training images of %dx%dx%d, %d classes, %u of them for validation", images.count,
+        images.shape.height, images.shape.width, images.shape.channels, images.shape.classes,
+        split.validation_count);
+out:
+    split_free(&split);
+    images_free(&images);
+    return err;
+}
+
+/* Seconds that one image takes in training, for random genomes of the space. */
+static enum error measure_samples(double *seconds, struct forecast *forecast,
+                                  const struct plan *plan, const struct space *space,
+                                  const struct slot *slots, size_t slot_count)
+{
+    enum error err = ERR_NONE;
+    struct measure *measure = NULL;
+    struct rng rng;
+    rng_seed(&rng, plan->settings.search.seed);
+    TRY(measure_begin(&measure, slots, slot_count, &plan->shape, &plan->settings.training,
+                      plan->settings.devices.conv));
+    for (int i = 0; i < plan->samples; i++) {
+        struct genome genome;
+        struct measured measured;
+        space_random_genome(space, &rng, &genome);
+        err = measure_training(&measured, measure, &genome, plan->seconds);
+        if (err == ERR_TOO_BIG) {
+            forecast->too_big++;
+            err = ERR_NONE;
+            continue;
+        }
+        if (err != ERR_NONE)
+            goto out;
+        seconds[forecast->measured++] = 1 / measured.images_per_s;
+        forecast->device_bytes = fmax(forecast->device_bytes, (double)measured.device_bytes);
+    }
+    if (forecast->measured == 0)
+        err = error_set(ERR_TOO_BIG,
+                        "none of %d random genomes of the space fits on the device; "
+                        "lower training.batch or space.max_parameters",
+                        plan->samples);
+out:
+    measure_end(measure);
+    return err;
+}
+
+static void predict(struct forecast *forecast, const double *seconds, const struct plan *plan,
+                    size_t slot_count)
+{
+    const struct settings *s = &plan->settings;
+    double n = forecast->measured, sum = 0, squares = 0;
+    for (int i = 0; i < forecast->measured; i++)
+        sum += seconds[i];
+    double mean = sum / n;
+    for (int i = 0; i < forecast->measured; i++)
+        squares += (seconds[i] - mean) * (seconds[i] - mean);
+    double deviation = n > 1 ? sqrt(squares / (n - 1) / n) : mean;
+    double images =
+        plan->train_images * s->training.epochs + plan->validation_images * evaluation_share;
+    double confirm =
+        plan->confirm_images * s->confirm.epochs + plan->validation_images * evaluation_share;
+    /* All slots share the candidates; a confirm training has one slot for itself. */
+    double rounds = ceil(s->confirm.seeds / (double)slot_count);
+    double search_work = images * s->search.cycles;
+    double confirm_work = confirm * rounds * (double)slot_count;
+    forecast->candidates = search_work * mean;
+    forecast->confirm = confirm_work * mean;
+    forecast->low = (search_work + confirm_work) * fmax(mean - 2 * deviation, mean / 4);
+    forecast->high = (search_work + confirm_work) * (mean + 2 * deviation);
+    forecast->device_bytes += (double)plan->image_bytes;
+    forecast->memory_bytes =
+        (double)slot_count * (worker_bytes + (double)plan->image_bytes + forecast->device_bytes);
+}
+
+static void put_forecast(struct listing *listing, const struct forecast *forecast,
+                         const struct plan *plan, const struct slot *slots, size_t slot_count)
+{
+    char time[CLOCK_DURATION_SIZE], low[CLOCK_DURATION_SIZE], high[CLOCK_DURATION_SIZE],
+        size[BYTES_TEXT_SIZE], has[BYTES_TEXT_SIZE];
+    const struct device_info *device = &slots[0].device.info;
+    clock_duration_text(time, forecast->candidates);
+    put(listing, "search time", "ok", forecast->candidates, "s", "about %s, from %d random genomes",
+        time, forecast->measured);
+    clock_duration_text(time, forecast->confirm);
+    put(listing, "confirm time", "ok", forecast->confirm, "s", "about %s", time);
+    clock_duration_text(time, forecast->candidates + forecast->confirm);
+    clock_duration_text(low, forecast->low);
+    clock_duration_text(high, forecast->high);
+    put(listing, "time", "ok", forecast->candidates + forecast->confirm, "s",
+        "about %s, likely %s to %s; more when the search drifts to larger genomes", time, low,
+        high);
+    double limit = (double)device->global_bytes / slots[0].parts;
+    bytes_text(size, forecast->device_bytes);
+    bytes_text(has, limit);
+    put(listing, "device memory", forecast->device_bytes < limit ? "ok" : "warning",
+        forecast->device_bytes, "bytes", "up to %s of %s on a slot of %s", size, has, device->name);
+    bytes_text(size, forecast->memory_bytes);
+    put(listing, "memory", "ok", forecast->memory_bytes, "bytes", "about %s for %zu workers", size,
+        slot_count);
+    if (forecast->too_big > 0)
+        put(listing, "genomes", "warning", forecast->too_big, "genomes",
+            "%d of %d random genomes do not fit on the device and will end as too_big",
+            forecast->too_big, plan->samples);
+}
+
+static enum error find_slots(struct listing *listing, struct slot **slots, size_t *slot_count,
+                             const struct settings *settings)
+{
+    enum error err = ERR_NONE;
+    struct probed *devices = NULL;
+    size_t count;
+    TRY(probe_devices(&devices, &count));
+    TRY(slots_plan(slots, slot_count, devices, count, &settings->devices));
+    for (size_t i = 0; i < count; i++) {
+        if (devices[i].failure[0] != '\0') {
+            put(listing, "device", "warning", NAN, "", "%s", devices[i].failure);
+            continue;
+        }
+        size_t n = slots_on(*slots, *slot_count, &devices[i]);
+        put(listing, "device", "ok", (double)n, "slots", "%d.%d %s: %zu slots",
+            devices[i].info.platform, devices[i].info.device, devices[i].info.name, n);
+    }
+    if (settings->search.in_flight < (int)*slot_count)
+        put(listing, "slots", "warning", (double)*slot_count, "slots",
+            "search.in_flight = %d is below the %zu slots: some of them will idle",
+            settings->search.in_flight, *slot_count);
+out:
+    free(devices);
+    return err;
+}
+
+static enum error run(struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    struct plan plan = {0};
+    struct forecast forecast = {0};
+    struct space space;
+    struct slot *slots = NULL;
+    size_t slot_count;
+    struct listing listing;
+    double seconds[SAMPLES_MAX];
+    listing_begin(&listing, FORMAT_TEXT, columns, sizeof columns / sizeof columns[0]);
+    TRY(read_arguments(&plan, arguments));
+    listing.format = plan.format;
+    TRY(check_data(&listing, &plan));
+    TRY(space_init(&space, &plan.settings.space, &plan.shape));
+    TRY(find_slots(&listing, &slots, &slot_count, &plan.settings));
+    TRY(measure_samples(seconds, &forecast, &plan, &space, slots, slot_count));
+    predict(&forecast, seconds, &plan, slot_count);
+    put_forecast(&listing, &forecast, &plan, slots, slot_count);
+    TRY(listing_print(&listing));
+out:
+    listing_free(&listing);
+    free(slots);
+    return err;
+}
+
+static const struct option_row options[] = {
+    {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"samples", OPTION_SAMPLES, "N", "random genomes to measure (6)"},
+    {"seconds", OPTION_SECONDS, "S", "time for each of them, after a warm-up (1)"},
+    {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
+    {0},
+};
+
+const struct command command_check = {
+    .name = "check",
+    .operands = "SEARCH.ini",
+    .summary = "Check settings, data and devices, and predict time and memory of a run",
+    .examples = "clade check inputs/searches/nightly.ini\n"
+                "clade check inputs/searches/nightly.ini --samples 20 --format csv\n",
+    .text = "Random genomes of the search space are trained on all slots at once for a moment;\n"
+            "time and memory of the run follow from them. Nothing is written.\n",
+    .options = options,
+    .least = 1,
+    .most = 1,
+    .run = run,
+};

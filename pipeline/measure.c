@@ -1,0 +1,318 @@
+#include "pipeline/measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "cl_kernels/network.h"
+#include "cl_kernels/peak.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/rng.h"
+#include "pipeline/child.h"
+
+/* A child that says nothing for so long hangs: kernels may have to be compiled. */
+static const double answer_limit_s = 300;
+
+enum { NOISE_IMAGES = 8192 };
+
+enum request_kind { REQUEST_TRAINING, REQUEST_PEAK, REQUEST_END };
+
+/* Parent to child. The child prepares, answers, waits for a second, equal request as the starting
+   shot, works, and answers again. */
+struct request {
+    enum request_kind kind;
+    struct genome genome;
+    double seconds;
+};
+
+struct answer {
+    enum error err;
+    char message[512];
+    double images_per_s;
+    double gflops;
+    uint64_t device_bytes;
+};
+
+struct measure {
+    const struct slot *slots;
+    size_t slot_count;
+    struct image_shape shape;
+    struct training_settings training;
+    enum conv_family family;
+    struct child *children;
+    size_t started;
+};
+
+/* ---- in the child ---- */
+
+/* What a child keeps between requests. */
+struct bench {
+    const struct measure *measure;
+    struct device *device;
+    struct images images;
+    struct image_store *store;
+    uint32_t *order;
+    struct network *network;
+    int64_t step;
+};
+
+static enum error make_noise(struct images *images, const struct image_shape *shape)
+{
+    struct rng rng;
+    size_t bytes =
+        (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels * NOISE_IMAGES;
+    *images = (struct images){.shape = *shape, .count = NOISE_IMAGES, .mean = 0.5f, .std = 0.29f};
+    images->pixels = malloc(bytes);
+    images->labels = malloc(NOISE_IMAGES);
+    if (images->pixels == NULL || images->labels == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %zu bytes of noise", bytes);
+    rng_seed(&rng, 1);
+    for (size_t i = 0; i < bytes; i++)
+        images->pixels[i] = (uint8_t)(rng_next(&rng) >> 56);
+    for (size_t i = 0; i < NOISE_IMAGES; i++)
+        images->labels[i] = (uint8_t)(i % (size_t)shape->classes);
+    return ERR_NONE;
+}
+
+static enum error pass(struct bench *bench, uint32_t count)
+{
+    /* A schedule that never ends, so that passes are all alike. */
+    static const int64_t endless = INT64_C(1) << 40;
+    struct pass_result ignored;
+    enum error err = network_train(bench->network, bench->store, bench->order, count, bench->step,
+                                   endless, &ignored);
+    uint32_t batch = (uint32_t)bench->measure->training.batch;
+    bench->step += (count + batch - 1) / batch;
+    return err;
+}
+
+static enum error prepare_training(struct bench *bench, const struct genome *genome,
+                                   struct answer *answer)
+{
+    enum error err = ERR_NONE;
+    const struct measure *m = bench->measure;
+    network_destroy(bench->network);
+    bench->network = NULL;
+    bench->step = 0;
+    TRY(network_create(&bench->network, bench->device, genome, &m->shape, &m->training, m->family));
+    TRY(network_initialise(bench->network, 1));
+    TRY(pass(bench, (uint32_t)m->training.batch * 2));
+    answer->device_bytes = network_bytes(genome, &m->shape, &m->training, m->family, bench->device);
+out:
+    return err;
+}
+
+/* Passes of growing length until the time is over: the device must not idle between them. */
+static enum error train_for(struct bench *bench, double seconds, struct answer *answer)
+{
+    uint32_t batch = (uint32_t)bench->measure->training.batch;
+    uint32_t most = NOISE_IMAGES / batch * batch;
+    uint32_t count = batch < most ? batch : most;
+    double images = 0, start = clock_monotonic_s(), passed = 0;
+    while (passed < seconds) {
+        enum error err = pass(bench, count);
+        if (err != ERR_NONE)
+            return err;
+        images += count;
+        passed = clock_monotonic_s() - start;
+        /* A fifth of the time a pass, so that all slots work nearly to the same end. */
+        double wanted = images / passed * fmin(seconds / 5, seconds - passed);
+        double batches = fmax(floor(wanted / batch), 1);
+        count = batches * batch < most ? (uint32_t)batches * batch : most;
+    }
+    answer->images_per_s = images / passed;
+    return ERR_NONE;
+}
+
+static enum error open_bench(struct bench *bench, const struct measure *measure)
+{
+    enum error err = ERR_NONE;
+    bench->measure = measure;
+    /* Children are started in the order of slots: this one is the last so far. */
+    TRY(slot_open(&bench->device, &measure->slots[measure->started]));
+    TRY(make_noise(&bench->images, &measure->shape));
+    TRY(image_store_create(&bench->store, bench->device, &bench->images));
+    bench->order = malloc(NOISE_IMAGES * sizeof *bench->order);
+    if (bench->order == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %d indices", NOISE_IMAGES);
+    for (uint32_t i = 0; i < NOISE_IMAGES; i++)
+        bench->order[i] = i;
+    struct rng rng;
+    rng_seed(&rng, 2);
+    rng_shuffle(&rng, bench->order, NOISE_IMAGES);
+out:
+    return err;
+}
+
+static void close_bench(struct bench *bench)
+{
+    network_destroy(bench->network);
+    image_store_destroy(bench->store);
+    free(bench->order);
+    images_free(&bench->images);
+    device_close(bench->device);
+}
+
+static enum error send_answer(int socket, struct answer *answer, enum error err)
+{
+    answer->err = err;
+    snprintf(answer->message, sizeof answer->message, "%s", err != ERR_NONE ? error_message() : "");
+    return child_send(socket, answer, sizeof *answer);
+}
+
+static enum error serve(int socket, void *user)
+{
+    enum error err = ERR_NONE;
+    struct bench bench = {0};
+    TRY(open_bench(&bench, user));
+    for (;;) {
+        struct request request, shot;
+        struct answer answer = {0};
+        TRY(child_receive(socket, &request, sizeof request));
+        if (request.kind == REQUEST_END)
+            break;
+        enum error prepared = ERR_NONE;
+        if (request.kind == REQUEST_TRAINING)
+            prepared = prepare_training(&bench, &request.genome, &answer);
+        else /* once for nothing: the driver compiles at the first launch */
+            prepared = device_peak_gflops(&answer.gflops, bench.device, 0.01);
+        TRY(send_answer(socket, &answer, prepared));
+        TRY(child_receive(socket, &shot, sizeof shot));
+        if (shot.kind != request.kind) /* another child could not prepare */
+            continue;
+        enum error worked = request.kind == REQUEST_TRAINING
+                                ? train_for(&bench, request.seconds, &answer)
+                                : device_peak_gflops(&answer.gflops, bench.device, request.seconds);
+        TRY(send_answer(socket, &answer, worked));
+    }
+out:
+    close_bench(&bench);
+    return err;
+}
+
+/* ---- in the parent ---- */
+
+enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
+                         const struct image_shape *shape, const struct training_settings *training,
+                         enum conv_family family)
+{
+    enum error err = ERR_NONE;
+    struct measure *m = calloc(1, sizeof *m);
+    struct child *children = calloc(slot_count, sizeof *children);
+    if (m == NULL || children == NULL) {
+        free(m);
+        free(children);
+        return error_set(ERR_INTERNAL, "out of memory for %zu slots", slot_count);
+    }
+    *m = (struct measure){.slots = slots,
+                          .slot_count = slot_count,
+                          .shape = *shape,
+                          .training = *training,
+                          .family = family,
+                          .children = children};
+    struct timeval limit = {.tv_sec = (time_t)answer_limit_s};
+    for (; m->started < slot_count; m->started++) {
+        TRY(child_start(&children[m->started], serve, m));
+        setsockopt(children[m->started].socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    }
+    *out = m;
+    return ERR_NONE;
+out:
+    measure_end(m);
+    return err;
+}
+
+void measure_end(struct measure *measure)
+{
+    if (measure == NULL)
+        return;
+    struct request end = {.kind = REQUEST_END};
+    for (size_t i = 0; i < measure->started; i++)
+        child_send(measure->children[i].socket, &end, sizeof end);
+    for (size_t i = 0; i < measure->started; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "slot %zu", i);
+        child_wait(&measure->children[i], NULL, 30, what);
+    }
+    free(measure->children);
+    free(measure);
+}
+
+static enum error send_all(struct measure *measure, const struct request *request)
+{
+    enum error err = ERR_NONE;
+    for (size_t i = 0; i < measure->started && err == ERR_NONE; i++)
+        err = child_send(measure->children[i].socket, request, sizeof *request);
+    return err;
+}
+
+/* The answer of child i; when it has died, its own reason. */
+static enum error receive(struct answer *answer, struct measure *measure, size_t i)
+{
+    char what[DEVICE_TEXT_SIZE + 64];
+    if (child_receive(measure->children[i].socket, answer, sizeof *answer) == ERR_NONE)
+        return answer->err != ERR_NONE ? error_set(answer->err, "%s", answer->message) : ERR_NONE;
+    snprintf(what, sizeof what, "slot %zu (%s)", i, measure->slots[i].device.info.name);
+    enum error err = child_wait(&measure->children[i], NULL, 1, what);
+    return err != ERR_NONE ? err : error_set(ERR_DEVICE, "%s ended too early", what);
+}
+
+/* One request in all children; `sum` gets sums over them, and the largest device_bytes. */
+static enum error ask_all(struct answer *sum, struct measure *measure,
+                          const struct request *request)
+{
+    enum error err = ERR_NONE;
+    *sum = (struct answer){0};
+    TRY(send_all(measure, request));
+    enum error prepared = ERR_NONE;
+    for (size_t i = 0; i < measure->started; i++) {
+        struct answer answer;
+        enum error one = receive(&answer, measure, i);
+        if (one != ERR_NONE)
+            prepared = one;
+        else if (answer.device_bytes > sum->device_bytes)
+            sum->device_bytes = answer.device_bytes;
+        if (one != ERR_NONE && one != ERR_TOO_BIG)
+            return one;
+    }
+    if (prepared != ERR_NONE) {
+        send_all(measure, &(struct request){.kind = REQUEST_END});
+        return prepared;
+    }
+    TRY(send_all(measure, request));
+    for (size_t i = 0; i < measure->started; i++) {
+        struct answer answer;
+        TRY(receive(&answer, measure, i));
+        sum->images_per_s += answer.images_per_s;
+        sum->gflops += answer.gflops;
+    }
+out:
+    return err;
+}
+
+enum error measure_training(struct measured *measured, struct measure *measure,
+                            const struct genome *genome, double seconds)
+{
+    struct answer sum;
+    struct request request = {.kind = REQUEST_TRAINING, .genome = *genome, .seconds = seconds};
+    enum error err = ask_all(&sum, measure, &request);
+    if (err != ERR_NONE)
+        return err;
+    double flops = network_flops_per_image(genome, &measure->shape);
+    *measured = (struct measured){.images_per_s = sum.images_per_s,
+                                  .gflops = sum.images_per_s * flops / 1e9,
+                                  .device_bytes = sum.device_bytes};
+    return ERR_NONE;
+}
+
+enum error measure_peak(double *gflops, struct measure *measure, double seconds)
+{
+    struct answer sum;
+    enum error err =
+        ask_all(&sum, measure, &(struct request){.kind = REQUEST_PEAK, .seconds = seconds});
+    *gflops = sum.gflops;
+    return err;
+}

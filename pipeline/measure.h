@@ -1,0 +1,40 @@
+/*
+ * Training speed of genomes on the slots that a run would use: one child process a slot, all
+ * starting each measurement together, as workers of a run compete for the same memory and cores.
+ */
+#ifndef CLADE_PIPELINE_MEASURE_H
+#define CLADE_PIPELINE_MEASURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inputs/genome.h"
+#include "inputs/settings.h"
+#include "pipeline/base/error.h"
+#include "pipeline/slots.h"
+
+struct measure; /* the children, with their devices open */
+
+/* `slots` is borrowed. Training runs on images of `shape` made of noise: no data are read. */
+enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
+                         const struct image_shape *shape, const struct training_settings *training,
+                         enum conv_family family);
+
+struct measured {
+    double images_per_s;   /* training, summed over the slots */
+    double gflops;         /* of them, as network_flops_per_image() counts */
+    uint64_t device_bytes; /* of the network and the images of the measurement, on one slot */
+};
+
+/* About `seconds` after a warm-up. ERR_TOO_BIG when the genome does not fit; others can be measured
+   after that. After any other error only measure_end() may follow. */
+enum error measure_training(struct measured *measured, struct measure *measure,
+                            const struct genome *genome, double seconds);
+
+/* The measured rate of multiply-adds, summed over the slots. */
+enum error measure_peak(double *gflops, struct measure *measure, double seconds);
+
+/* NULL is allowed. */
+void measure_end(struct measure *measure);
+
+#endif
