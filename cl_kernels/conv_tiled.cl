@@ -103,36 +103,35 @@ tiled_gather(global const float *x, global const float *weights, global const fl
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
+    /* Copied to an array that a loop may index: unrolled over the tile, five activations make the
+       code several times longer to compile. */
+    float finished[TM * TN];
+    _Pragma("unroll") for (int i = 0; i < TM; i++)
+        _Pragma("unroll") for (int j = 0; j < TN; j++)
+            finished[i * TN + j] = sums[i][j];
     const int padded_channels = (a.to.channels + a.to.lanes - 1) / a.to.lanes * a.to.lanes;
-    _Pragma("unroll") for (int j = 0; j < TN; j++) {
-        const int channel = group * BN + item_n + j * ITEMS_N;
-        if (channel >= padded_channels)
+    _Pragma("nounroll") for (int k = 0; k < TM * TN; k++) {
+        const int m = item_m + k / TN * (BM / TM);
+        const int channel = group * BN + item_n + k % TN * ITEMS_N;
+        if (channel >= padded_channels || first_pixel + m >= pixels)
             continue;
-        const int place = channel_place(a.to, channel);
+        float value = 0.0f, slope = 0.0f;
+        if (channel < a.to.channels) {
+            value = finished[k];
 #ifdef GRADIENT
-        const int kept_place = channel_place(a.kept, channel);
+            if (a.activation != ACT_NONE)
+                value *= kept_slope_1(kept[kept_base[m] + channel_place(a.kept, channel)],
+                                      a.activation);
 #else
-        const float bias =
-            a.bias >= 0 && channel < a.to.channels ? parameters[a.bias + channel] : 0.0f;
+            if (a.bias >= 0)
+                value += parameters[a.bias + channel];
+            value = activate_1(value, a.activation, &slope);
 #endif
-        _Pragma("unroll") for (int i = 0; i < TM; i++) {
-            const int m = item_m + i * (BM / TM);
-            if (first_pixel + m >= pixels)
-                continue;
-            float value = 0.0f, slope = 0.0f;
-            if (channel < a.to.channels) {
-#ifdef GRADIENT
-                value = sums[i][j];
-                if (a.activation != ACT_NONE)
-                    value *= kept_slope_1(kept[kept_base[m] + kept_place], a.activation);
-#else
-                value = activate_1(sums[i][j] + bias, a.activation, &slope);
-#endif
-            }
-            y[to_base[m] + place] = value;
-            if (a.keep_slope)
-                slopes[to_base[m] + place] = slope;
         }
+        const int place = to_base[m] + channel_place(a.to, channel);
+        y[place] = value;
+        if (a.keep_slope)
+            slopes[place] = slope;
     }
 }
 

@@ -231,8 +231,8 @@ void twin_dense_weight_gradient(int images, int inputs, int outputs, const doubl
     }
 }
 
-double twin_softmax_loss(int images, int classes, const double *logits, const uint8_t *labels,
-                         double *dlogits, int *correct)
+double twin_softmax_loss(int images, int classes, double smoothing, const double *logits,
+                         const uint8_t *labels, double *dlogits, int *correct)
 {
     double loss = 0;
     *correct = 0;
@@ -247,9 +247,11 @@ double twin_softmax_loss(int images, int classes, const double *logits, const ui
             sum += exp(row[k] - row[best]);
         loss += log(sum) + row[best] - row[labels[n]];
         *correct += best == labels[n];
-        for (int k = 0; dlogits != NULL && k < classes; k++)
+        for (int k = 0; dlogits != NULL && k < classes; k++) {
+            double target = (k == labels[n]) * (1.0 - smoothing) + smoothing / classes;
             dlogits[(size_t)n * (size_t)classes + (size_t)k] =
-                (exp(row[k] - row[best]) / sum - (k == labels[n])) / images;
+                (exp(row[k] - row[best]) / sum - target) / images;
+        }
     }
     return loss / images;
 }

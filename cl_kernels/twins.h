@@ -52,9 +52,10 @@ void twin_dense_weight_gradient(int images, int inputs, int outputs, const doubl
                                 const double *dy, double *dw, double *db);
 
 /* Mean cross-entropy of softmax(logits[image][class]); *correct counts the images whose label has
-   the first largest logit; dlogits, if not NULL, gets the gradient of the mean. */
-double twin_softmax_loss(int images, int classes, const double *logits, const uint8_t *labels,
-                         double *dlogits, int *correct);
+   the first largest logit; dlogits, if not NULL, gets the gradient of the mean when `smoothing` of
+   every target is spread over all classes (the loss itself is without smoothing). */
+double twin_softmax_loss(int images, int classes, double smoothing, const double *logits,
+                         const uint8_t *labels, double *dlogits, int *correct);
 
 /* Batch normalisation of z[image][channel][pixel]: u = gamma v + beta, v = (z - mean) * deviation
    over images and pixels, deviation = 1 / sqrt(variance + epsilon). mean and deviation get

@@ -250,31 +250,51 @@ static void test_pool(void **state)
         assert_near(dx[i], i < 4 ? 0.75 : -0.375, 1e-15);
 }
 
+enum { LOSS_IMAGES = 3, LOSS_CLASSES = 4 };
+
+struct loss_case {
+    uint8_t labels[LOSS_IMAGES];
+    double smoothing;
+};
+
+/* The smoothed loss, as its definition has it: a mean over the losses for every class. */
 static double loss_of_logits(const double *logits, void *user)
 {
+    const struct loss_case *c = user;
     int correct;
-    return twin_softmax_loss(3, 4, logits, user, NULL, &correct);
+    double loss = (1 - c->smoothing) * twin_softmax_loss(LOSS_IMAGES, LOSS_CLASSES, 0, logits,
+                                                         c->labels, NULL, &correct);
+    for (uint8_t k = 0; k < LOSS_CLASSES; k++) {
+        const uint8_t all[LOSS_IMAGES] = {k, k, k};
+        loss += c->smoothing / LOSS_CLASSES *
+                twin_softmax_loss(LOSS_IMAGES, LOSS_CLASSES, 0, logits, all, NULL, &correct);
+    }
+    return loss;
 }
 
 static void test_softmax_loss(void **state)
 {
     (void)state;
-    uint8_t labels[] = {2, 0, 3};
     double *logits = random_values(12, 9), gradient[12];
     int correct;
-    twin_softmax_loss(3, 4, logits, labels, gradient, &correct);
-    check_gradient(loss_of_logits, labels, logits, gradient, 12, 1e-5, 1e-9);
+    for (int i = 0; i < 3; i++) {
+        struct loss_case c = {{2, 0, 3}, 0.15 * i};
+        twin_softmax_loss(LOSS_IMAGES, LOSS_CLASSES, c.smoothing, logits, c.labels, gradient,
+                          &correct);
+        check_gradient(loss_of_logits, &c, logits, gradient, 12, 1e-5, 1e-9);
+    }
     free(logits);
     /* Equal logits: loss log(classes), the first class counts as the answer. */
+    const uint8_t labels[] = {2, 0, 3};
     double equal[12] = {0};
-    assert_near(twin_softmax_loss(3, 4, equal, labels, NULL, &correct), log(4), 1e-15);
+    assert_near(twin_softmax_loss(3, 4, 0, equal, labels, NULL, &correct), log(4), 1e-15);
     assert_int_equal(correct, 1);
     /* Logits that overflow exp() alone. */
     double large[12] = {0, 0, 1000, 0, 0, 1000, 0, 0, 0, 0, 0, 1000};
-    assert_near(twin_softmax_loss(3, 4, large, labels, gradient, &correct), 1000.0 / 3, 1e-12);
+    assert_near(twin_softmax_loss(3, 4, 0, large, labels, gradient, &correct), 1000.0 / 3, 1e-12);
     assert_int_equal(correct, 2);
     large[5] = NAN;
-    assert_true(isnan(twin_softmax_loss(3, 4, large, labels, NULL, &correct)));
+    assert_true(isnan(twin_softmax_loss(3, 4, 0, large, labels, NULL, &correct)));
 }
 
 /* Two steps of torch.optim on p = (1, -2) with gradients (0.5, 0.25), then (-1, 0). */
