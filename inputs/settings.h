@@ -33,6 +33,7 @@ struct space_settings {
     struct int_list activations; /* enum activation */
     int64_t max_parameters;      /* 0: no limit */
     int64_t max_macs;            /* 0: no limit */
+    int64_t max_activations;     /* output values of all convolutions, one image; 0: no limit */
 };
 
 enum algorithm { ALGORITHM_AGING, ALGORITHM_RANDOM };

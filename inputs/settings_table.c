@@ -109,6 +109,9 @@ const struct setting setting_table[] = {
               "The most weights and biases of a genome. 0: no limit."),
     INTEGER64(space, max_macs, "0", "multiply-accumulates", 0, MOST_EXACT,
               "The most multiply-accumulates for one image, forward. 0: no limit."),
+    INTEGER64(space, max_activations, "0", "values", 0, MOST_EXACT,
+              "The most activations: output values of all convolutions for one image, what a "
+              "training keeps in memory. 0: no limit."),
 
     WORD(search, algorithm, "aging", algorithm_word,
          "aging: aging evolution (Real et al. 2019); random: the same number of random genomes."),

@@ -37,8 +37,8 @@ static int next_smaller(const struct int_list *list, int value)
 }
 
 /*
- * The genome of `layers` layers that has both the fewest parameters and the fewest
- * multiply-accumulates: parameters do not depend on where the reductions are, and every layer
+ * The genome of `layers` layers that has the fewest parameters, multiply-accumulates and
+ * activations at once: parameters do not depend on where the reductions are, and every layer
  * behind a reduction has fewer pixels to work on, so they come first.
  */
 static struct genome smallest_genome(const struct space_settings *limits, int layers)
@@ -54,36 +54,62 @@ static struct genome smallest_genome(const struct space_settings *limits, int la
     return genome;
 }
 
-static bool over(int64_t value, int64_t limit)
-{
-    return limit != 0 && value > limit;
-}
+/* One limit and what a genome has of it. */
+struct limit {
+    const char *key, *unit, *fault;
+    int64_t most; /* 0: no limit */
+    int64_t value;
+};
 
-static const char *over_limit(const struct space *space, const struct genome *genome)
+enum { LIMIT_COUNT = 3 };
+
+static void list_limits(struct limit limits[LIMIT_COUNT], const struct space *space,
+                        const struct genome *genome)
 {
+    const struct space_settings *most = &space->limits;
     struct genome_cost cost = genome_cost(genome, &space->shape);
-    if (over(cost.parameters, space->limits.max_parameters))
-        return "more parameters than space.max_parameters";
-    if (over(cost.macs, space->limits.max_macs))
-        return "more multiply-accumulates than space.max_macs";
-    return NULL;
+    limits[0] =
+        (struct limit){"max_parameters", "parameters", "more parameters than space.max_parameters",
+                       most->max_parameters, cost.parameters};
+    limits[1] =
+        (struct limit){"max_macs", "multiply-accumulates",
+                       "more multiply-accumulates than space.max_macs", most->max_macs, cost.macs};
+    limits[2] = (struct limit){"max_activations", "activations",
+                               "more activations than space.max_activations", most->max_activations,
+                               cost.activations};
 }
 
-static enum error no_genome(const struct space *space, const struct genome *genome)
+/* The first limit that the genome is over; false when it keeps to all. */
+static bool find_excess(struct limit *excess, const struct space *space,
+                        const struct genome *genome)
+{
+    struct limit limits[LIMIT_COUNT];
+    list_limits(limits, space, genome);
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        if (limits[i].most != 0 && limits[i].value > limits[i].most) {
+            *excess = limits[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool over_limit(const struct space *space, const struct genome *genome)
+{
+    struct limit excess;
+    return find_excess(&excess, space, genome);
+}
+
+/* `excess` is what the smallest genome has too much of. */
+static enum error no_genome(const struct genome *smallest, const struct limit *excess)
 {
     char text[GENOME_TEXT_SIZE];
-    struct genome_cost cost = genome_cost(genome, &space->shape);
-    bool parameters = over(cost.parameters, space->limits.max_parameters);
-    genome_format(text, genome);
-    return error_set(
-        ERR_USAGE,
-        "[space] holds no genome: the smallest, %.200s%s, has %lld %s, over space.%s = "
-        "%lld",
-        text, strlen(text) > 200 ? "..." : "",
-        (long long)(parameters ? cost.parameters : cost.macs),
-        parameters ? "parameters" : "multiply-accumulates",
-        parameters ? "max_parameters" : "max_macs",
-        (long long)(parameters ? space->limits.max_parameters : space->limits.max_macs));
+    genome_format(text, smallest);
+    return error_set(ERR_USAGE,
+                     "[space] holds no genome: the smallest, %.200s%s, has %lld %s, over space.%s "
+                     "= %lld",
+                     text, strlen(text) > 200 ? "..." : "", (long long)excess->value, excess->unit,
+                     excess->key, (long long)excess->most);
 }
 
 enum error space_init(struct space *space, const struct space_settings *limits,
@@ -104,10 +130,11 @@ enum error space_init(struct space *space, const struct space_settings *limits,
     made.most_layers = limits->max_layers;
     for (;; made.most_layers--) {
         struct genome genome = smallest_genome(limits, made.most_layers);
-        if (over_limit(&made, &genome) == NULL)
+        struct limit excess;
+        if (!find_excess(&excess, &made, &genome))
             break;
         if (made.most_layers == limits->min_layers)
-            return no_genome(&made, &genome);
+            return no_genome(&genome, &excess);
     }
     *space = made;
     return ERR_NONE;
@@ -135,7 +162,8 @@ static const char *find_fault(const struct space *space, const struct genome *ge
         return "not exactly two reduction layers";
     if (!listed(&limits->activations, (int)genome->head))
         return "an activation that is not in space.activations";
-    return over_limit(space, genome);
+    struct limit excess;
+    return find_excess(&excess, space, genome) ? excess.fault : NULL;
 }
 
 bool space_contains(const struct space *space, const struct genome *genome, const char **why)
@@ -165,7 +193,7 @@ void space_random_layer(const struct space *space, struct rng *rng, enum layer_k
     layer->activation = space_random_activation(space, rng);
 }
 
-/* Without a look at max_parameters and max_macs. */
+/* Without a look at the limits of cost. */
 static void draw_genome(const struct space *space, struct rng *rng, int layers,
                         struct genome *genome)
 {
@@ -214,7 +242,7 @@ static bool make_step(const struct space *space, struct genome *genome, int inde
    which fits: so this ends, inside the space. */
 static void shrink(const struct space *space, struct rng *rng, struct genome *genome)
 {
-    while (over_limit(space, genome) != NULL) {
+    while (over_limit(space, genome)) {
         int choices = genome->layer_count * STEP_COUNT;
         int choice = (int)rng_below(rng, (uint64_t)choices);
         int tried = 0;
@@ -232,7 +260,7 @@ void space_random_genome(const struct space *space, struct rng *rng, struct geno
     int layers = space->limits.min_layers + (int)rng_below(rng, (uint64_t)counts);
     for (int i = 0; i < REJECTIONS; i++) {
         draw_genome(space, rng, layers, genome);
-        if (over_limit(space, genome) == NULL)
+        if (!over_limit(space, genome))
             return;
     }
     shrink(space, rng, genome);

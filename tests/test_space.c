@@ -32,6 +32,7 @@ static void test_contains(void **state)
     struct space_settings limits = default_limits();
     limits.max_parameters = 70000;
     limits.max_macs = 12000000;
+    limits.max_activations = 60000;
     struct space space = make_space(&limits);
     static const struct {
         const char *genome, *why; /* NULL: inside */
@@ -45,6 +46,7 @@ static void test_contains(void **state)
         {"RC8k7:relu-RC32k3:relu-NC48k3:relu-FC64:relu", "kernels"},
         {"RC64k3:relu-RC128k3:relu-NC48k1:relu-FC64:relu", "max_parameters"},
         {"NC32k5:relu-NC32k5:relu-RC8k1:relu-RC8k1:relu-FC64:relu", "max_macs"},
+        {"NC96k1:relu-RC8k1:relu-RC8k1:relu-FC64:relu", "max_activations"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct genome genome;
@@ -89,6 +91,13 @@ static void test_empty(void **state)
     limits.max_macs = 8992;
     space = make_space(&limits);
     assert_int_equal(space.most_layers, 3);
+    /* 14*14*8 + 7*7*8 + 7*7*8 output values. */
+    limits.max_macs = 0;
+    limits.max_activations = 2351;
+    assert_empty(&limits, "has 2352 activations", "max_activations = 2351");
+    limits.max_activations = 2352;
+    space = make_space(&limits);
+    assert_int_equal(space.most_layers, 3);
     limits = default_limits();
     limits.min_layers = 9;
     assert_empty(&limits, "min_layers = 9", "max_layers = 8");
@@ -107,13 +116,19 @@ static void test_tight(void **state)
     limits.activations = (struct int_list){1, {ACT_TANH}};
     limits.max_parameters = 1386;
     limits.max_macs = 8992;
-    struct space space = make_space(&limits);
-    for (int i = 0; i < 20; i++) {
-        struct genome genome;
-        char text[GENOME_TEXT_SIZE];
-        space_random_genome(&space, &rng, &genome);
-        genome_format(text, &genome);
-        assert_string_equal(text, "RC8k1:tanh-RC8k1:tanh-NC8k1:tanh-FC64:tanh");
+    for (int i = 0; i < 2; i++) {
+        struct space space = make_space(&limits);
+        for (int j = 0; j < 20; j++) {
+            struct genome genome;
+            char text[GENOME_TEXT_SIZE];
+            space_random_genome(&space, &rng, &genome);
+            genome_format(text, &genome);
+            assert_string_equal(text, "RC8k1:tanh-RC8k1:tanh-NC8k1:tanh-FC64:tanh");
+        }
+        /* The same through activations, with kernels that they do not depend on. */
+        limits.kernels = (struct int_list){1, {1}};
+        limits.max_parameters = limits.max_macs = 0;
+        limits.max_activations = 2352;
     }
 }
 
@@ -133,6 +148,8 @@ static void test_always_inside(void **state)
         limits.max_parameters =
             rng_below(&rng, 2) ? (int64_t)pow(10, 3 + 4 * rng_uniform(&rng)) : 0;
         limits.max_macs = rng_below(&rng, 2) ? (int64_t)pow(10, 4 + 4 * rng_uniform(&rng)) : 0;
+        limits.max_activations =
+            rng_below(&rng, 2) ? (int64_t)pow(10, 3.5 + 2 * rng_uniform(&rng)) : 0;
         struct space space;
         if (space_init(&space, &limits, &fashion) != ERR_NONE) {
             refused++;
