@@ -82,7 +82,6 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
     x += a.in_origin;
 #endif
     const int tap_floats = a.channels * GROUP;
-    const int blocks = a.channels / X_LANES, rest = a.channels % X_LANES;
     x += n * a.in_image;
     weights += a.weights + group * a.kernel_rows * a.kernel_columns * tap_floats;
     const int plane = group * VECTORS;
@@ -116,14 +115,16 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                     global const float *wp =
                         weights + ((first_y + ty * tap_step) * a.kernel_columns + first_x +
                                    tx * tap_step) * tap_floats;
-                    for (int block = 0; block < blocks; block++) {
-                        _Pragma("unroll") for (int c = 0; c < X_LANES; c++)
-                            MULTIPLY_ADD(xp + c, wp + c * GROUP)
+                    for (int first = 0; first < a.channels; first += X_LANES) {
+                        const int lanes = min(X_LANES, a.channels - first);
+                        /* Not unrolled: no faster in pairs, and two or three times longer to compile. */
+                        _Pragma("nounroll") for (int c = 0; c < lanes; c++)
+                        {
+                            MULTIPLY_ADD(xp + c, wp)
+                            wp += GROUP;
+                        }
                         xp += a.in_block;
-                        wp += X_LANES * GROUP;
                     }
-                    for (int c = 0; c < rest; c++)
-                        MULTIPLY_ADD(xp + c, wp + c * GROUP)
                 }
             }
 
