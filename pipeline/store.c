@@ -192,6 +192,16 @@ enum error store_close(struct store *store)
     return err;
 }
 
+enum error store_set_durable(struct store *store, bool durable)
+{
+    return store_check(
+        store,
+        sqlite3_exec(store->database,
+                     durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", NULL,
+                     NULL, NULL),
+        "set it up");
+}
+
 static enum error connect(struct store **out, const char *path, int flags)
 {
     enum error err = ERR_NONE;
@@ -204,8 +214,8 @@ static enum error connect(struct store **out, const char *path, int flags)
     TRY(store_check(store, sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS), "open it"));
     TRY(store_check(store,
                     sqlite3_exec(store->database,
-                                 "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;", NULL, NULL,
-                                 NULL),
+                                 "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;", NULL,
+                                 NULL, NULL),
                     "open it"));
     *out = store;
     return ERR_NONE;
@@ -234,6 +244,7 @@ enum error store_create(struct store **out, const char *path, const struct store
     if (access(path, F_OK) == 0)
         return error_set(ERR_OUTPUT, "%s exists; a store is never overwritten", path);
     TRY(connect(&store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+    TRY(store_set_durable(store, true));
     char versions[128];
     snprintf(versions, sizeof versions, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              STORE_APPLICATION, STORE_VERSION);
@@ -256,6 +267,7 @@ enum error store_create(struct store **out, const char *path, const struct store
     store_bind_text(store, 9, settings);
     TRY(store_execute(NULL, store, "write the run"));
     TRY(store_end(store, ERR_NONE));
+    TRY(store_set_durable(store, false));
     *out = store;
     return ERR_NONE;
 out:

@@ -9,9 +9,12 @@
  *
  * Crash safety. A process may be killed, and the machine may lose power, at any instruction.
  *
- *  1. Every change is one transaction, begun with BEGIN IMMEDIATE, in WAL mode with
- *     synchronous=FULL: when a function here returns, its change survives a power cut. (NORMAL
- *     would lose the newest results then; one fsync per training costs nothing next to it.)
+ *  1. Every change is one transaction, begun with BEGIN IMMEDIATE, in WAL mode. store_create() and
+ *     store_commit() run with synchronous=FULL: when they return, the result survives a power cut,
+ *     and so does everything before it, since the log is one sequence. The others run with
+ *     synchronous=NORMAL, without an fsync: what a power cut takes from the end of the log are
+ *     proposals (made again, the same), claims and learning curves of trainings that are lost with
+ *     the power anyway. A killed process loses nothing in either case.
  *  2. Schema, settings and data fingerprint are written in one transaction. A file without them
  *     is not a store, and store_open() says so.
  *  3. A job is in the file, queued, before any worker can see it. (kind, candidate, replicate) is

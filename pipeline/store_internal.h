@@ -135,6 +135,9 @@ enum error store_column_status(enum candidate_status *status, const struct store
                                int column);
 enum error store_column_genome(struct genome *genome, const struct store *store, int column);
 
+/* Whether the following transactions are on the disk when they return. Not inside one. */
+enum error store_set_durable(struct store *store, bool durable);
+
 enum error store_begin(struct store *store);
 
 /* Ends the transaction: commits when `err` is ERR_NONE, else rolls back and returns `err`. */

@@ -187,7 +187,9 @@ enum error store_commit(bool *accepted, struct store *store, int64_t worker, con
     assert(result->status == CANDIDATE_DONE || result->status == CANDIDATE_DIVERGED ||
            result->status == CANDIDATE_TOO_BIG || result->status == CANDIDATE_TIMEOUT);
     *accepted = false;
-    enum error err = store_begin(store);
+    enum error err = store_set_durable(store, true);
+    if (err == ERR_NONE)
+        err = store_begin(store);
     if (err != ERR_NONE)
         return err;
     int changes = 0;
@@ -200,7 +202,8 @@ enum error store_commit(bool *accepted, struct store *store, int64_t worker, con
 out:
     err = store_end(store, err);
     *accepted = err == ERR_NONE && changes == 1;
-    return err;
+    enum error reset = store_set_durable(store, false);
+    return err != ERR_NONE ? err : reset;
 }
 
 struct claim {

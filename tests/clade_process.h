@@ -16,7 +16,7 @@ struct clade_result {
     char err[CLADE_OUTPUT_SIZE];
 };
 
-/* A new empty directory under /tmp; removed, with all in it, by clade_remove(). */
+/* A new empty directory; removed, with all in it, by clade_remove(). */
 void clade_directory(char path[64]);
 void clade_remove(const char *path);
 
