@@ -87,8 +87,9 @@ struct report {
     size_t confirmation_count;
     struct image_shape shape;
 
-    const struct candidate *best;       /* of the whole history; NULL when none has a score */
-    const struct candidate *first_best; /* of generation 0; NULL when none has a score */
+    /* By search.objective (in pareto the most accurate); NULL when none has a score: */
+    const struct candidate *best;       /* of the whole history */
+    const struct candidate *first_best; /* of generation 0 */
     /* Validation accuracy of best minus first_best, with its 95 % interval; NAN without both. */
     double gain;
     struct interval gain_interval;
@@ -104,7 +105,7 @@ struct report {
 
     const struct candidate **lineage; /* owned: from best back to its random ancestor */
     size_t lineage_count;
-    const struct candidate **front; /* owned: fewest parameters first */
+    const struct candidate **front; /* owned: least of the first of search.costs first */
     size_t front_count;
     struct generation *generations; /* owned: in order, those that have begun to end */
     size_t generation_count;

@@ -308,9 +308,11 @@ enum error settings_check(const struct settings *settings)
     double weights = 0;
     for (int i = 0; i < MUTATION_COUNT; i++)
         weights += search->mutation_weights[i];
-    if (search->algorithm == ALGORITHM_AGING && weights == 0)
-        return error_set(ERR_USAGE, "every search.weight_* is 0: aging evolution needs a mutation; "
-                                    "raise one, or set search.algorithm = random");
+    if (search->algorithm != ALGORITHM_RANDOM && weights == 0)
+        return error_set(ERR_USAGE,
+                         "every search.weight_* is 0: search.algorithm = %s needs a mutation; "
+                         "raise one, or set search.algorithm = random",
+                         algorithm_name(search->algorithm));
     return ERR_NONE;
 }
 

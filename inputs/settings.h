@@ -36,7 +36,26 @@ struct space_settings {
     int64_t max_activations;     /* output values of all convolutions, one image; 0: no limit */
 };
 
-enum algorithm { ALGORITHM_AGING, ALGORITHM_RANDOM };
+/* X(NAME, name, blind, help): the search algorithms; stages/algorithm.h has their functions.
+   `blind` ones depend on no result. */
+#define ALGORITHM_TABLE(X)                                                                         \
+    X(AGING, aging, false,                                                                         \
+      "evolution in which the oldest leaves the population (Real et al. "                          \
+      "2019)")                                                                                     \
+    X(RANDOM, random, true, "random genomes")                                                      \
+    X(ELITIST, elitist, false, "evolution in which the worst leaves the population")               \
+    X(LOCAL, local, false, "a mutation of the best so far")
+
+enum algorithm {
+#define X(NAME, name, blind, help) ALGORITHM_##NAME,
+    ALGORITHM_TABLE(X)
+#undef X
+        ALGORITHM_COUNT
+};
+
+enum objective { OBJECTIVE_ACCURACY, OBJECTIVE_WEIGHTED, OBJECTIVE_PARETO };
+enum cost_kind { COST_PARAMETERS, COST_MACS, COST_ACTIVATIONS }; /* of struct genome_cost */
+enum duplicates { DUPLICATES_AVOID, DUPLICATES_ALLOW };
 enum mutation {
     MUTATION_SWAP,
     MUTATION_INVERSION,
@@ -49,12 +68,18 @@ enum mutation {
 
 struct search_settings {
     enum algorithm algorithm;
+    enum objective objective;
+    int64_t target_parameters; /* weighted */
+    double size_exponent;      /* weighted: w, at most 0 */
+    struct int_list costs;     /* enum cost_kind: what accuracy is traded against */
     uint64_t seed;
     int population; /* P */
     int sample;     /* S */
     int cycles;     /* candidates in all, the first P included */
     int in_flight;  /* candidate k is bred from the results of candidates 0..k-in_flight only, so
                        the search does not depend on timing or on how many workers there are */
+    enum duplicates duplicates;
+    int redraws;                             /* to avoid a duplicate */
     double mutation_weights[MUTATION_COUNT]; /* relative; 0 switches one off */
 };
 
@@ -150,6 +175,8 @@ bool settings_get(struct text *out, const struct settings *settings, const char 
 
 /* The words that stand for them in settings. */
 const char *algorithm_name(enum algorithm algorithm);
+const char *objective_name(enum objective objective);
+const char *cost_name(enum cost_kind kind);
 const char *mutation_name(enum mutation mutation);
 const char *optimizer_name(enum optimizer optimizer);
 const char *schedule_name(enum schedule schedule);

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum conv_family) == sizeof(int) &&
-                   sizeof(enum optimizer) == sizeof(int) && sizeof(enum schedule) == sizeof(int),
+_Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum objective) == sizeof(int) &&
+                   sizeof(enum optimizer) == sizeof(int) && sizeof(enum schedule) == sizeof(int) &&
+                   sizeof(enum conv_family) == sizeof(int),
                "words are stored as int");
 
 #define WORDS(function, ...)                                                                       \
@@ -16,7 +17,12 @@ _Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum conv_family)
         return value < (int)(sizeof words / sizeof words[0]) ? words[value] : NULL;                \
     }
 
-WORDS(algorithm_word, "aging", "random")
+#define X(NAME, name, blind, help) #name,
+WORDS(algorithm_word, ALGORITHM_TABLE(X))
+#undef X
+WORDS(objective_word, "accuracy", "weighted", "pareto")
+WORDS(cost_word, "parameters", "macs", "activations")
+WORDS(duplicates_word, "avoid", "allow")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
@@ -31,6 +37,16 @@ static const char *activation_word(int value)
 const char *algorithm_name(enum algorithm algorithm)
 {
     return algorithm_word((int)algorithm);
+}
+
+const char *objective_name(enum objective objective)
+{
+    return objective_word((int)objective);
+}
+
+const char *cost_name(enum cost_kind kind)
+{
+    return cost_word((int)kind);
 }
 
 const char *mutation_name(enum mutation mutation)
@@ -113,8 +129,24 @@ const struct setting setting_table[] = {
               "The most activations: output values of all convolutions for one image, what a "
               "training keeps in memory. 0: no limit."),
 
+#define X(NAME, name, blind, help) #name ": " help ". "
     WORD(search, algorithm, "aging", algorithm_word,
-         "aging: aging evolution (Real et al. 2019); random: the same number of random genomes."),
+         "How candidates behind the first population are proposed. " ALGORITHM_TABLE(
+             X) "All have the same budget."),
+#undef X
+    WORD(search, objective, "accuracy", objective_word,
+         "What is searched for. accuracy; weighted: accuracy x (parameters / "
+         "target_parameters)^size_exponent; pareto: the whole front of accuracy against costs."),
+    INTEGER64(search, target_parameters, "100000", "parameters", 1, MOST_EXACT,
+              "With objective = weighted: the size at which accuracy counts as it is."),
+    REAL(
+        search, size_exponent, "-0.07", "", -10, 0,
+        "With objective = weighted: at -0.07 half the size is worth 5 % more accuracy, relatively; "
+        "at 0 size is worth nothing."),
+    {"search", "costs", FIELD(SETTING_WORD_LIST, search, costs), "parameters", "", 0, 0, 1,
+     cost_word,
+     "What accuracy is set against in the Pareto front, and in the search with objective = "
+     "pareto."},
     INTEGER64(search, seed, "1", "", 0, MOST_EXACT,
               "Equal settings, seed, build and devices give an equal search; change it to search "
               "elsewhere."),
@@ -129,6 +161,13 @@ const struct setting setting_table[] = {
             "Candidate k is bred from the results of candidates 0 to k minus this number, so that "
             "the search does not depend on which worker is faster. It should not be below the "
             "number of slots, or some of them idle; 1 is the algorithm without parallelism."),
+    WORD(
+        search, duplicates, "avoid", duplicates_word,
+        "avoid: a genome that was proposed before in this run is drawn again; allow: it is trained "
+        "again, under a new seed."),
+    INTEGER(search, redraws, "20", "draws", 1, 1000,
+            "With duplicates = avoid: a genome is drawn again at most so many times, the last time "
+            "at random; then it is trained, new or not."),
     WEIGHT("weight_swap", MUTATION_SWAP, "How often two layers change places; 0: never."),
     WEIGHT("weight_inversion", MUTATION_INVERSION, "How often a run of layers is reversed."),
     WEIGHT("weight_filters", MUTATION_FILTERS, "How often a layer gets another filter count."),

@@ -295,19 +295,23 @@ static void write_lineage(struct text *out, const struct report *report)
 
 static void write_front(struct text *out, const struct report *report)
 {
-    text_append(out, "## Accuracy against parameters\n\n"
-                     "The Pareto front: no other candidate is at least as accurate with as few "
-                     "parameters");
+    const struct int_list *costs = &report->settings->search.costs;
+    text_append(out, "## Accuracy against size\n\n"
+                     "The Pareto front: no other candidate is at least as accurate with as few ");
+    for (int i = 0; i < costs->count; i++)
+        text_printf(out, "%s%s", i > 0 ? " and " : "", cost_name((enum cost_kind)costs->values[i]));
     if (report->front_count > FRONT_SHOWN)
         text_printf(out, " (the last %d of %zu; `pareto.csv` has all)", FRONT_SHOWN,
                     report->front_count);
-    text_append(out, ".\n\n| candidate | parameters | validation accuracy | genome |\n"
-                     "|---|--:|--:|---|\n");
+    text_append(out, ".\n\n| candidate | parameters | multiply-accumulates | validation accuracy | "
+                     "genome |\n|---|--:|--:|--:|---|\n");
     size_t from = report->front_count > FRONT_SHOWN ? report->front_count - FRONT_SHOWN : 0;
     for (size_t i = from; i < report->front_count; i++) {
         const struct candidate *candidate = report->front[i];
         text_printf(out, "| c%06" PRId64 " | ", candidate->id);
         append_count(out, candidate->cost.parameters);
+        text_append(out, " | ");
+        append_count(out, candidate->cost.macs);
         text_printf(out, " | %.4f | ", candidate->validation_accuracy);
         append_genome(out, &candidate->genome);
         text_append(out, " |\n");

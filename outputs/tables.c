@@ -326,8 +326,8 @@ static const struct column pareto_columns[] = {
 
 const struct table pareto_table = {
     "pareto.csv",
-    "A candidate that no other beats in accuracy without having more parameters; fewest "
-    "parameters first.",
+    "A candidate that no other beats in accuracy without costing more; the smallest first. What "
+    "counts as cost is search.costs: parameters, unless it is changed.",
     pareto_columns, COUNT(pareto_columns)};
 
 const struct table *const all_tables[] = {&candidates_table, &generations_table, &pareto_table,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "stages/objective.h"
 #include "stages/statistics.h"
 
 /* Whether the replicate `a` rather than `b` stands for the finalist. */
@@ -82,6 +83,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     enum error err = ERR_NONE;
     const struct candidate *candidates = input->candidates;
     size_t count = input->candidate_count;
+    const struct search_settings *search = &input->settings->search;
     *report = (struct report){.run = input->run,
                               .version = input->version,
                               .settings = input->settings,
@@ -90,15 +92,15 @@ enum error report_make(struct report *report, const struct report_input *input)
                               .candidate_count = count,
                               .confirmations = input->confirmations,
                               .confirmation_count = input->confirmation_count};
-    report->best = best_candidate(candidates, count, -1);
-    report->first_best = best_candidate(candidates, count, 0);
+    report->best = objective_best(candidates, count, -1, search);
+    report->first_best = objective_best(candidates, count, 0, search);
     take_comparison(report);
     take_totals(report);
     TRY(take_confirmations(report));
     if (report->best != NULL)
         TRY(lineage_of(&report->lineage, &report->lineage_count, candidates, count,
                        report->best->id));
-    TRY(pareto_front(&report->front, &report->front_count, candidates, count));
+    TRY(objective_front(&report->front, &report->front_count, candidates, count, search));
     TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
 out:

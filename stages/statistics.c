@@ -102,44 +102,9 @@ const struct candidate *find_candidate(const struct candidate *candidates, size_
     return low > 0 && candidates[low - 1].id == id ? &candidates[low - 1] : NULL;
 }
 
-/* Fewest parameters first; of those the highest accuracy; then the lowest id. */
-static int by_parameters(const void *a, const void *b)
-{
-    const struct candidate *x = *(const struct candidate *const *)a;
-    const struct candidate *y = *(const struct candidate *const *)b;
-    if (x->cost.parameters != y->cost.parameters)
-        return x->cost.parameters < y->cost.parameters ? -1 : 1;
-    if (x->validation_accuracy > y->validation_accuracy)
-        return -1;
-    if (x->validation_accuracy < y->validation_accuracy)
-        return 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 static enum error no_memory(size_t count)
 {
     return error_set(ERR_INTERNAL, "out of memory while summing up %zu candidates", count);
-}
-
-enum error pareto_front(const struct candidate ***front, size_t *front_count,
-                        const struct candidate *candidates, size_t count)
-{
-    const struct candidate **sorted = calloc(count + 1, sizeof(const struct candidate *));
-    if (sorted == NULL)
-        return no_memory(count);
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        if (scored(&candidates[i]))
-            sorted[n++] = &candidates[i];
-    qsort(sorted, n, sizeof(const struct candidate *), by_parameters);
-
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || sorted[i]->validation_accuracy > sorted[kept - 1]->validation_accuracy)
-            sorted[kept++] = sorted[i];
-    *front = sorted;
-    *front_count = kept;
-    return ERR_NONE;
 }
 
 enum error lineage_of(const struct candidate ***lineage, size_t *lineage_count,

@@ -44,21 +44,14 @@ int64_t attempt_end_us(const struct candidate *candidate);
 /* Higher validation accuracy; then fewer parameters; then the lower id. Both must be scored. */
 bool candidate_better(const struct candidate *a, const struct candidate *b);
 
-/* The best scored candidate of a generation (-1: of all); NULL when there is none. */
+/* The scored candidate of a generation (-1: of all) with the highest accuracy, by
+   candidate_better(); NULL when there is none. */
 const struct candidate *best_candidate(const struct candidate *candidates, size_t count,
                                        int generation);
 
 /* The attempt of candidate `id` with the highest number; NULL when there is none. */
 const struct candidate *find_candidate(const struct candidate *candidates, size_t count,
                                        int64_t id);
-
-/*
- * The Pareto front of the scored candidates: those for which no other has at least the accuracy
- * and at most the parameters, one of them strictly (of equals the lowest id stays). Fewest
- * parameters first, so accuracies rise too. *front is malloc'ed, of pointers into `candidates`.
- */
-enum error pareto_front(const struct candidate ***front, size_t *front_count,
-                        const struct candidate *candidates, size_t count);
 
 /*
  * From candidate `id` back to the ancestor without parent, both included. ERR_DATA when a parent

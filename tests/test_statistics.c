@@ -125,53 +125,6 @@ static void finds_the_last_attempt(void **state)
     assert_null(find_candidate(NULL, 0, 0));
 }
 
-/* Whether b is at least as good as a in both, and better in one or older. */
-static bool beats(const struct candidate *b, const struct candidate *a)
-{
-    if (b->validation_accuracy < a->validation_accuracy || b->cost.parameters > a->cost.parameters)
-        return false;
-    return b->validation_accuracy > a->validation_accuracy ||
-           b->cost.parameters < a->cost.parameters || b->id < a->id;
-}
-
-static void front_matches_brute_force(void **state)
-{
-    (void)state;
-    struct rng rng;
-    rng_seed(&rng, 7);
-    for (int round = 0; round < 200; round++) {
-        struct candidate all[40];
-        size_t count = rng_below(&rng, 40);
-        for (size_t i = 0; i < count; i++) {
-            all[i] = scored((int64_t)i, 0, (double)rng_below(&rng, 12) / 12,
-                            (int64_t)rng_below(&rng, 12));
-            if (rng_below(&rng, 8) == 0)
-                all[i].status = CANDIDATE_TIMEOUT;
-        }
-        const struct candidate **front;
-        size_t front_count;
-        assert_int_equal(pareto_front(&front, &front_count, all, count), ERR_NONE);
-        size_t expected = 0;
-        for (size_t i = 0; i < count; i++) {
-            bool stays = all[i].status == CANDIDATE_DONE;
-            for (size_t j = 0; j < count; j++)
-                if (j != i && all[j].status == CANDIDATE_DONE && beats(&all[j], &all[i]))
-                    stays = false;
-            bool found = false;
-            for (size_t k = 0; k < front_count; k++)
-                found = found || front[k] == &all[i];
-            assert_int_equal(stays, found);
-            expected += stays;
-        }
-        assert_int_equal(front_count, expected);
-        for (size_t k = 1; k < front_count; k++) {
-            assert_true(front[k]->cost.parameters > front[k - 1]->cost.parameters);
-            assert_true(front[k]->validation_accuracy > front[k - 1]->validation_accuracy);
-        }
-        free(front);
-    }
-}
-
 static void lineage_goes_back_to_the_ancestor(void **state)
 {
     (void)state;
@@ -312,7 +265,6 @@ int main(void)
         cmocka_unit_test(mean_and_median),
         cmocka_unit_test(best_breaks_ties),
         cmocka_unit_test(finds_the_last_attempt),
-        cmocka_unit_test(front_matches_brute_force),
         cmocka_unit_test(lineage_goes_back_to_the_ancestor),
         cmocka_unit_test(sums_up_generations),
         cmocka_unit_test(sums_up_devices),
