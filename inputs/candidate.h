@@ -18,7 +18,7 @@
     X(CANDIDATE_DIVERGED, "diverged") /* loss not finite */                                        \
     X(CANDIDATE_TOO_BIG, "too_big")   /* buffers do not fit in the device */                       \
     X(CANDIDATE_TIMEOUT, "timeout")   /* over devices.time_limit_s */                              \
-    X(CANDIDATE_LOST, "lost")         /* worker died or device failed; this attempt only */       \
+    X(CANDIDATE_LOST, "lost")         /* worker died or device failed; this attempt only */        \
     X(CANDIDATE_FAILED, "failed")     /* lost more often than devices.retries */
 
 enum candidate_status {
@@ -31,13 +31,14 @@ enum candidate_status {
 enum { CANDIDATE_DEVICE_SIZE = 128, CANDIDATE_OPERATOR_SIZE = 16 };
 
 struct candidate {
-    int64_t id;      /* 0.. in the order of proposal */
-    int generation;  /* id / P */
-    int attempt;     /* 1.. */
+    int64_t id;     /* 0.. in the order of proposal */
+    int generation; /* id / P */
+    int attempt;    /* 1.. */
     enum candidate_status status;
     struct genome genome;
     char operator_name[CANDIDATE_OPERATOR_SIZE]; /* "random", or the mutation */
     int64_t parent;                              /* -1: none */
+    int redraws; /* genomes drawn before this one, that were duplicates */
     struct genome_cost cost;
     int epochs;
     int train_images;

@@ -9,6 +9,7 @@
 #include "pipeline/results.h"
 #include "stages/confirm.h"
 #include "stages/evolve.h"
+#include "stages/objective.h"
 #include "stages/statistics.h"
 
 static enum error run_populate(struct run *run);
@@ -77,13 +78,16 @@ static void count_history(const struct run *run, int64_t *ended, int64_t *waitin
 /* Candidate number `history_count`, written to the store as queued. */
 static enum error propose(struct run *run)
 {
+    enum error err = ERR_NONE;
     struct candidate next;
-    evolve_propose(&next, &run->space, &run->settings.search, (int64_t)run->history_count,
-                   run->history, run->history_count);
+    TRY(evolve_propose(&next, &run->space, &run->settings.search, (int64_t)run->history_count,
+                       run->history, run->history_count));
     next.epochs = run->settings.training.epochs;
     next.train_images = run->settings.training.train_images;
-    enum error err = store_add(run->store, &next, 1);
-    return err == ERR_NONE ? append_history(run, &next) : err;
+    TRY(store_add(run->store, &next, 1));
+    TRY(append_history(run, &next));
+out:
+    return err;
 }
 
 /* ---- the stages ---- */
@@ -105,7 +109,8 @@ static void search_progress(struct progress_state *state, const struct run *run,
 {
     int64_t ended, waiting, failed;
     count_history(run, &ended, &waiting, &failed);
-    const struct candidate *best = best_candidate(run->history, run->history_count, -1);
+    const struct candidate *best =
+        objective_best(run->history, run->history_count, -1, &run->settings.search);
     int64_t here = ended - run->ended_at_start;
     double passed_s = clock_monotonic_s() - run->began_s;
     int64_t left = run->settings.search.cycles - ended;
@@ -227,7 +232,8 @@ static enum error confirm_advance(bool *finished, void *user)
 static void confirm_tick(double images_per_s, void *user)
 {
     struct run *run = user;
-    const struct candidate *best = best_candidate(run->history, run->history_count, -1);
+    const struct candidate *best =
+        objective_best(run->history, run->history_count, -1, &run->settings.search);
     struct store_counts counts;
     if (store_count(&counts, run->store, JOB_CONFIRM) != ERR_NONE)
         return;
@@ -254,7 +260,8 @@ static enum error run_confirm(struct run *run)
 {
     enum error err = ERR_NONE;
     bool finished;
-    const struct candidate *best = best_candidate(run->history, run->history_count, -1);
+    const struct candidate *best =
+        objective_best(run->history, run->history_count, -1, &run->settings.search);
     if (best == NULL)
         return no_score(run);
     for (int i = 0; i < run->settings.confirm.seeds; i++)

@@ -1,13 +1,13 @@
 #include "stages/evolve.h"
 
 #include "pipeline/base/rng.h"
-#include "stages/mutate.h"
+#include "stages/algorithm.h"
 #include "stages/populate.h"
 #include "stages/statistics.h"
 
-static bool is_random(int64_t k, const struct search_settings *search)
+static bool is_blind(int64_t k, const struct search_settings *search)
 {
-    return search->algorithm == ALGORITHM_RANDOM || k < search->population;
+    return k < search->population || algorithm_row(search->algorithm)->blind;
 }
 
 bool evolve_ready(int64_t k, const struct search_settings *search, const struct candidate *history,
@@ -23,70 +23,53 @@ bool evolve_ready(int64_t k, const struct search_settings *search, const struct 
         if (history[i].id == prefix)
             prefix++;
     }
-    return is_random(k, search) ? k - ended < search->in_flight : prefix > k - search->in_flight;
+    return is_blind(k, search) ? k - ended < search->in_flight : prefix > k - search->in_flight;
 }
 
-/* The rows that hold the population. */
-struct window {
-    const struct candidate *rows;
-    size_t count;  /* of rows, scored or not */
-    size_t scored; /* of them: the population's size, <= P */
-};
-
-static struct window find_population(int64_t k, const struct search_settings *search,
-                                     const struct candidate *history, size_t count)
+/* Whether one of 0..k-1 has this genome. */
+static bool is_known(const struct genome *genome, int64_t k, const struct candidate *history,
+                     size_t count)
 {
-    struct window window = {0};
-    while (count > 0 && history[count - 1].id > k - search->in_flight)
+    for (size_t i = 0; i < count && history[i].id < k; i++)
+        if (genome_equal(genome, &history[i].genome))
+            return true;
+    return false;
+}
+
+static size_t count_visible(int64_t last, const struct candidate *history, size_t count)
+{
+    while (count > 0 && history[count - 1].id > last)
         count--;
-    size_t first = count;
-    while (first > 0 && window.scored < (size_t)search->population) {
-        first--;
-        window.scored += history[first].status == CANDIDATE_DONE;
-    }
-    window.rows = history + first;
-    window.count = count - first;
-    return window;
+    return count;
 }
 
-/* Uniform over the population: rows without a score are drawn again. */
-static const struct candidate *draw_member(const struct window *window, struct rng *rng)
+enum error evolve_propose(struct candidate *next, const struct space *space,
+                          const struct search_settings *search, int64_t k,
+                          const struct candidate *history, size_t count)
 {
-    const struct candidate *row;
-    do
-        row = &window->rows[rng_below(rng, window->count)];
-    while (row->status != CANDIDATE_DONE);
-    return row;
-}
-
-static const struct candidate *select_parent(const struct window *window, int sample,
-                                             struct rng *rng)
-{
-    const struct candidate *best = draw_member(window, rng);
-    for (int i = 1; i < sample; i++) {
-        const struct candidate *drawn = draw_member(window, rng);
-        if (candidate_better(drawn, best))
-            best = drawn;
-    }
-    return best;
-}
-
-void evolve_propose(struct candidate *next, const struct space *space,
-                    const struct search_settings *search, int64_t k,
-                    const struct candidate *history, size_t count)
-{
+    enum error err = ERR_NONE;
     struct rng rng = candidate_rng(search->seed, k);
-    if (!is_random(k, search)) {
-        struct window window = find_population(k, search, history, count);
-        struct genome child;
-        enum mutation used;
-        if (window.scored > 0) {
-            const struct candidate *parent = select_parent(&window, search->sample, &rng);
-            if (mutate(&child, &used, space, search->mutation_weights, &parent->genome, &rng)) {
-                candidate_new(next, space, search, k, &child, mutation_name(used), parent->id);
-                return;
-            }
-        }
+    struct sight sight = {.k = k,
+                          .space = space,
+                          .search = search,
+                          .visible = history,
+                          .count = count_visible(k - search->in_flight, history, count),
+                          .weights = search->mutation_weights};
+    const struct search_algorithm *algorithm = algorithm_row(search->algorithm);
+    struct proposal proposal;
+    int most = search->duplicates == DUPLICATES_AVOID ? search->redraws : 0;
+    int redraws = 0;
+    for (;; redraws++) {
+        if (k < search->population || (redraws > 0 && redraws == most))
+            propose_random(&proposal, &sight, &rng);
+        else
+            TRY(algorithm->propose(&proposal, &sight, &rng));
+        if (redraws == most || !is_known(&proposal.genome, k, history, count))
+            break;
     }
-    populate_candidate(next, space, search, k, &rng);
+    candidate_new(next, space, search, k, &proposal.genome, proposal.operator_name,
+                  proposal.parent);
+    next->redraws = redraws;
+out:
+    return err;
 }

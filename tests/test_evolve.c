@@ -1,4 +1,5 @@
-/* Populate and evolve: Algorithm 1 of Real et al., pure in (seed, k, visible results). */
+/* Populate, evolve and aging evolution: Algorithm 1 of Real et al., pure in (seed, k, visible
+   results). The other algorithms and objectives are in test_algorithm.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +39,9 @@ static struct candidate propose(const struct search *search, int64_t k)
 {
     struct candidate next;
     memset(&next, 0xa5, sizeof next);
-    evolve_propose(&next, &search->space, &search->settings, k, search->history, search->count);
+    assert_int_equal(
+        evolve_propose(&next, &search->space, &search->settings, k, search->history, search->count),
+        ERR_NONE);
     return next;
 }
 
@@ -122,6 +125,7 @@ static void test_pure(void **state)
     (void)state;
     enum { IN_FLIGHT = 4 };
     start(&search, 8, 3, IN_FLIGHT);
+    search.settings.duplicates = DUPLICATES_ALLOW; /* else genomes count, of results nobody saw */
     for (int k = 0; k < 60; k++)
         append(&search, k % 7 == 3 ? CANDIDATE_DIVERGED : CANDIDATE_DONE,
                0.5 + 0.001 * (k * 29 % 97));
