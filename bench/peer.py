@@ -7,13 +7,14 @@ A peer is a program that trains one genome with one library, for bench/compare:
         one line of JSON: {"peer": name, "version": text, "settings": [[name, processes, [argument,
         ...]], ...], "refinements": [[name, [argument, ...]], ...]}. A setting is run as that many
         processes at once; a refinement may be added to the best setting.
-    peer_X.py --genome TEXT --batch N --data DIR [arguments of the setting]
+    peer_X.py --genome TEXT --batch N --norm none|batch --data DIR [arguments of the setting]
         builds, warms up, prints {"ready": true, "parameters": n}; then reads how many seconds to
         train, one number a line, and answers each with one line {"images_per_s": x, "loss": y};
         ends with its input.
 
 A training step is forward, mean cross-entropy, backward and one AdamW update, in float32, on a
-batch of normalised Fashion-MNIST images that lie shuffled in memory.
+batch of normalised Fashion-MNIST images that lie shuffled in memory. With --norm batch each
+convolution has batch normalisation instead of a bias.
 
 Exit code: 0 good, 2 bad command line, 3 no data, 4 the library is missing.
 """
@@ -46,6 +47,7 @@ def arguments(description, add):
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--genome")
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--norm", choices=("none", "batch"), default="none")
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     add(parser)
     args = parser.parse_args()

@@ -41,7 +41,7 @@ def describe():
     }
 
 
-def build(genome, side, classes):
+def build(genome, norm, side, classes):
     """The network of a genome; channels last, as TensorFlow's CPU kernels have it."""
     layers = [keras.Input((side, side, 1))]
     for layer in genome.layers:
@@ -52,9 +52,12 @@ def build(genome, side, classes):
                 layer.filters,
                 layer.kernel,
                 layer.stride,
-                activation=ACTIVATIONS[layer.activation],
+                use_bias=norm == "none",
             )
         )
+        if norm == "batch":
+            layers.append(keras.layers.BatchNormalization())
+        layers.append(keras.layers.Activation(ACTIVATIONS[layer.activation]))
     layers += [
         keras.layers.GlobalAveragePooling2D(),
         keras.layers.Dense(64, activation=ACTIVATIONS[genome.head]),
@@ -83,7 +86,7 @@ def main():
     images = images.astype(numpy.float32) / 255
     images = tensorflow.constant((images - images.mean()) / images.std())
     targets = tensorflow.constant(numpy.frombuffer(labels, numpy.uint8).astype(numpy.int32))
-    network = build(args.genome, side, max(labels) + 1)
+    network = build(args.genome, args.norm, side, max(labels) + 1)
     optimizer = keras.optimizers.AdamW(1e-3)
     optimizer.build(network.trainable_variables)
     batch = args.batch
@@ -102,7 +105,8 @@ def main():
     def step(first, end):
         return train(images[first:end], targets[first:end])
 
-    peer.serve(step, batch, count, network.count_params())
+    parameters = sum(int(numpy.prod(v.shape)) for v in network.trainable_variables)
+    peer.serve(step, batch, count, parameters)
 
 
 main()

@@ -45,15 +45,22 @@ def describe():
     }
 
 
-def build(genome, channels, classes):
+def build(genome, norm, channels, classes):
     """The network of a genome."""
     layers = []
     for layer in genome.layers:
         layers.append(
             torch.nn.Conv2d(
-                channels, layer.filters, layer.kernel, layer.stride, padding=layer.kernel // 2
+                channels,
+                layer.filters,
+                layer.kernel,
+                layer.stride,
+                padding=layer.kernel // 2,
+                bias=norm == "none",
             )
         )
+        if norm == "batch":
+            layers.append(torch.nn.BatchNorm2d(layer.filters))
         layers.append(ACTIVATIONS[layer.activation]())
         channels = layer.filters
     layers += [
@@ -88,7 +95,7 @@ def main():
     images = images.float().div_(255)
     images.sub_(images.mean()).div_(images.std())
     targets = torch.frombuffer(bytearray(labels), dtype=torch.uint8).long()
-    network = build(args.genome, 1, int(targets.max()) + 1)
+    network = build(args.genome, args.norm, 1, int(targets.max()) + 1)
     parameters = sum(p.numel() for p in network.parameters())
     if args.channels_last:
         images = images.to(memory_format=torch.channels_last)

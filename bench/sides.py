@@ -78,9 +78,9 @@ class Running:
 class Peer:
     """A peer's program: what it offers, and how fast it is."""
 
-    def __init__(self, name, python, data):
+    def __init__(self, name, python, norm, data):
         self.command = [python, str(HERE / f"peer_{name}.py")]
-        self.data = data
+        self.norm, self.data = norm, data
         # Thread counts are the settings' to choose, not the caller's environment's.
         self.environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
         try:
@@ -105,7 +105,7 @@ class Peer:
         """Gives the setting's processes, Running; ends them afterwards."""
         _, processes, arguments = setting
         command = self.command + ["--genome", str(genome), "--batch", str(batch)]
-        command += ["--data", self.data] + arguments
+        command += ["--norm", self.norm, "--data", self.data] + arguments
         running = []
         try:
             for _ in range(processes):
@@ -120,6 +120,8 @@ class Peer:
                     )
                 )
             expected = genomes.cost(genome).parameters
+            if self.norm == "batch":  # gamma and beta where there was a bias
+                expected += sum(layer.filters for layer in genome.layers)
             for process in running:
                 parameters = self.answer(process, START_TIMEOUT_S)["parameters"]
                 if parameters != expected:
@@ -173,8 +175,9 @@ class Peer:
 class Clade:
     """The clade binary and what to pass to `clade bench`."""
 
-    def __init__(self, binary, arguments):
-        self.binary, self.arguments = binary, arguments
+    def __init__(self, binary, norm, arguments):
+        self.binary = binary
+        self.arguments = ["--set", f"training.norm={norm}", *arguments]
         self.version = self.run("--version").strip().removeprefix("clade ")
 
     def run(self, *arguments):

@@ -32,7 +32,8 @@ case "$1" in
 devices) printf 'platform,device,driver,status\\nPoCL,cpu,4.5,ok\\n,,,crashed\\n' ;;
 run) printf '[space]\\nmin_layers = 3 ; default\\nmax_layers = 4\\nfilters = 8\\nkernels = 3\\n'
      printf 'activations = relu\\nmax_parameters = 0\\nmax_macs = 0\\n' ;;
-bench) echo genome,parameters,batch,images_per_s,gflops,peak_gflops
+bench) case "$*" in *"training.norm=$NORM"*) ;; *) exit 2 ;; esac
+       echo genome,parameters,batch,images_per_s,gflops,peak_gflops
        echo "$3,$PARAMETERS,$5,$SPEED,100.000000,400.000000" ;;
 esac
 """
@@ -122,7 +123,7 @@ class Compare(unittest.TestCase):
         path.write_text(text, encoding="ascii")
         path.chmod(0o755)
 
-    def peer(self, speed, parameters=59546):
+    def peer(self, speed, parameters=59546, batch_norm=59546):
         """A Python whose every program is a peer with two settings, the second the faster."""
         self.script(
             self.python,
@@ -135,16 +136,17 @@ case "$*" in
 *--slow*) speed=1 ;;
 *) speed={speed} ;;
 esac
-echo '{{"ready": true, "parameters": {parameters}}}'
+case "$*" in *"--norm batch"*) parameters={batch_norm} ;; *) parameters={parameters} ;; esac
+echo '{{"ready": true, "parameters": '$parameters'}}'
 while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; done
 """,
         )
 
-    def compare(self, *arguments, clade_speed="60.000000", parameters=59546):
+    def compare(self, *arguments, clade_speed="60.000000", parameters=59546, norm="none"):
         return subprocess.run(
             [ROOT / "bench/compare", "--clade", self.clade, "--python", self.python]
             + ["--seconds", "0.1", "--pairs", "1", *arguments],
-            env={**os.environ, "SPEED": clade_speed, "PARAMETERS": str(parameters)},
+            env={**os.environ, "SPEED": clade_speed, "PARAMETERS": str(parameters), "NORM": norm},
             capture_output=True,
             text=True,
             check=False,
@@ -161,7 +163,7 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
             ",".join(rows[0]),
             "genome,parameters,batch,pairs,clade_images_per_s,peer_images_per_s,ratio,ratio_min,"
             "ratio_max,clade_gflops,peer_gflops,peak_gflops,clade_peak_share,others_cpu_share,"
-            "peer_setting,machine,opencl,clade,peer,peer_version,date_utc",
+            "peer_setting,machine,opencl,clade,norm,peer,peer_version,date_utc",
         )
         self.assertEqual([row["batch"] for row in rows], ["32", "64"])
         row = rows[1]
@@ -181,6 +183,16 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
             self.assertEqual(result.returncode, 0, result.stderr)
             for part in ("59546", "1.50", "25 %", "Stand-in images/s", "9.8.7", "PoCL 4.5, cpu"):
                 self.assertIn(part, result.stdout)
+
+    def test_batch_normalisation(self):
+        # One parameter more for each of the 32 + 32 + 64 + 48 filters.
+        self.peer(20, batch_norm=59546 + 176)
+        result = self.compare("--genomes", GENOME, "--norm", "batch", norm="batch")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("norm: batch", result.stdout)
+        self.peer(20)
+        result = self.compare("--genomes", GENOME, "--norm", "batch", norm="batch")
+        self.assertEqual(result.returncode, 1)
 
     def test_no_peer(self):
         alone = self.compare("--genomes", GENOME, "--format", "csv")
