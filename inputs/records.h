@@ -53,6 +53,14 @@ struct interval {
     double low, high;
 };
 
+/* A mean of `count` values. NAN where there are too few: the deviation and the interval need two. */
+struct estimate {
+    size_t count;
+    double mean;
+    double deviation;         /* of the values, with count - 1 */
+    struct interval interval; /* 95 % of the mean */
+};
+
 /* What one device did. */
 struct device_usage {
     char name[CANDIDATE_DEVICE_SIZE];

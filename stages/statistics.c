@@ -4,17 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The 97.5 % point of the standard normal distribution. */
-static const double Z = 1.959963984540054;
+#include "stages/distributions.h"
 
 struct interval wilson_interval(double correct, double count)
 {
     if (count <= 0)
         return (struct interval){NAN, NAN};
     double share = correct / count;
-    double z2 = Z * Z;
+    double z2 = NORMAL_975 * NORMAL_975;
     double middle = share + z2 / (2 * count);
-    double half = Z * sqrt(share * (1 - share) / count + z2 / (4 * count * count));
+    double half = NORMAL_975 * sqrt(share * (1 - share) / count + z2 / (4 * count * count));
     double scale = 1 + z2 / count;
     return (struct interval){fmax(0, (middle - half) / scale), fmin(1, (middle + half) / scale)};
 }
