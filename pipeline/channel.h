@@ -11,22 +11,24 @@
 #include <stdint.h>
 
 #include "pipeline/base/error.h"
+#include "pipeline/store.h"
 
 enum { CHANNEL_WORKER_FD = 3 }; /* the worker's end */
 
 enum report_type {
     REPORT_READY,     /* device and data are open */
     REPORT_IDLE,      /* nothing to claim; the worker waits for a byte */
-    REPORT_CLAIMED,   /* job, candidate */
-    REPORT_EPOCH,     /* job, epoch, epochs, images_per_s */
-    REPORT_COMMITTED, /* job, candidate */
+    REPORT_CLAIMED,   /* job, kind, attempt */
+    REPORT_EPOCH,     /* images_per_s of the epoch that has ended */
+    REPORT_COMMITTED, /* the job is done */
     REPORT_FAILED     /* err, text: the worker ends */
 };
 
 struct report_message {
     enum report_type type;
-    int64_t job, candidate;
-    int epoch, epochs;
+    int64_t job;
+    enum job_kind kind;
+    int attempt;
     double images_per_s;
     enum error err;
     char text[512];

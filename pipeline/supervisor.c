@@ -23,8 +23,11 @@
    in a row. */
 static const double first_pause_s = 0.25, longest_pause_s = 30;
 
-/* Beyond the time limit a worker may need this long to see it: then it hangs and is killed. */
+/* A worker looks at the time after every epoch. At twice the limit and this long it is killed. */
 static const double grace_s = 5;
+
+/* Opening a device may compile its built-in library; after this long it hangs. */
+static const double start_limit_s = 900;
 
 static const double dismiss_limit_s = 10;
 
@@ -35,11 +38,12 @@ struct seat {
     enum seat_state state;
     struct worker_process process;
     int64_t worker;
-    int deaths;        /* in a row, without a commit between them */
-    double start_at_s; /* SEAT_EMPTY: not before */
-    double busy_since_s;
+    int deaths;          /* in a row, without a commit between them */
+    double start_at_s;   /* SEAT_EMPTY: not before */
+    double since_s;      /* of SEAT_STARTING and SEAT_BUSY */
+    struct job job;      /* SEAT_BUSY: its id, kind and attempt */
     double images_per_s; /* of the last epoch; NAN: not known */
-    bool overdue;        /* killed because it hung */
+    bool overdue;        /* killed because it took too long */
     enum error err;      /* that it reported before it ended */
     char text[512];
 };
@@ -106,6 +110,12 @@ enum error supervisor_create(struct supervisor **out, const struct supervisor_pl
     return ERR_NONE;
 }
 
+static void enter(struct seat *seat, enum seat_state state)
+{
+    seat->state = state;
+    seat->since_s = clock_monotonic_s();
+}
+
 static enum error start(struct supervisor *s, size_t i)
 {
     enum error err = ERR_NONE;
@@ -113,7 +123,7 @@ static enum error start(struct supervisor *s, size_t i)
     const struct slot *slot = &s->plan.slots[i];
     TRY(store_add_worker(&seat->worker, s->plan.store, (int)i, slot->device.info.name));
     TRY(worker_start(&seat->process, s->plan.directory, seat->worker, slot, s->plan.log));
-    seat->state = SEAT_STARTING;
+    enter(seat, SEAT_STARTING);
     seat->images_per_s = NAN;
     seat->overdue = false;
     seat->err = ERR_NONE;
@@ -137,6 +147,16 @@ static bool is_common_fault(enum error err)
     return err == ERR_DATA || err == ERR_USAGE || err == ERR_OUTPUT;
 }
 
+/* In the name of a worker that was killed over a candidate. */
+static enum error commit_timeout(struct supervisor *s, const struct seat *seat)
+{
+    bool accepted;
+    struct job_result result = {.status = CANDIDATE_TIMEOUT,
+                                .message = "far over devices.time_limit_s; its worker was killed",
+                                .duration_s = clock_monotonic_s() - seat->since_s};
+    return store_commit(&accepted, s->plan.store, seat->worker, &seat->job, &result);
+}
+
 /* A worker has ended although it was needed. */
 static enum error bury(struct supervisor *s, size_t i, int status)
 {
@@ -147,9 +167,11 @@ static enum error bury(struct supervisor *s, size_t i, int status)
     char ending[ENDING_TEXT_SIZE], line[640];
     bool guilty = !was_told_to_stop(status);
     ending_text(ending, status);
-    snprintf(line, sizeof line, "%s%s%s", seat->overdue ? "hung and was killed" : ending,
+    snprintf(line, sizeof line, "%s%s%s", seat->overdue ? "took too long and was killed" : ending,
              seat->text[0] != '\0' ? ": " : "", seat->text);
     s->changed = true;
+    if (seat->overdue && seat->state == SEAT_BUSY)
+        TRY(commit_timeout(s, seat));
     seat->state = SEAT_EMPTY;
     TRY(store_release(&what, &job, s->plan.store, seat->worker, line,
                       guilty && !is_common_fault(seat->err), s->plan.retries));
@@ -184,15 +206,16 @@ static void hear(struct supervisor *s, struct seat *seat, const struct report_me
         seat->images_per_s = NAN;
         break;
     case REPORT_CLAIMED:
-        seat->state = SEAT_BUSY;
-        seat->busy_since_s = clock_monotonic_s();
+        enter(seat, SEAT_BUSY);
+        seat->job =
+            (struct job){.id = message->job, .kind = message->kind, .attempt = message->attempt};
         break;
     case REPORT_EPOCH:
         seat->images_per_s = message->images_per_s;
         break;
     case REPORT_COMMITTED:
         seat->deaths = 0;
-        seat->state = SEAT_STARTING; /* until it says what it does next */
+        enter(seat, SEAT_STARTING); /* until it says what it does next */
         s->changed = true;
         break;
     case REPORT_FAILED:
@@ -223,65 +246,78 @@ out:
     return err;
 }
 
+static bool is_overdue(const struct supervisor *s, const struct seat *seat)
+{
+    double passed = clock_monotonic_s() - seat->since_s;
+    if (seat->state == SEAT_STARTING)
+        return passed > start_limit_s;
+    return seat->state == SEAT_BUSY && seat->job.kind == JOB_SEARCH && s->plan.time_limit_s > 0 &&
+           passed > 2 * s->plan.time_limit_s + grace_s;
+}
+
 static void kill_overdue(struct supervisor *s)
 {
-    double now = clock_monotonic_s();
-    if (s->plan.time_limit_s <= 0)
-        return;
     for (size_t i = 0; i < s->plan.slot_count; i++) {
         struct seat *seat = &s->seats[i];
-        if (seat->state == SEAT_BUSY && !seat->overdue &&
-            now > seat->busy_since_s + 2 * s->plan.time_limit_s + grace_s) {
+        if (!seat->overdue && is_overdue(s, seat)) {
             seat->overdue = true;
             kill(seat->process.pid, SIGKILL); /* SIGCHLD tells when it is dead */
         }
     }
 }
 
-/* Starts workers whose pause is over; ERR_DEVICE when no slot is left. */
-static enum error fill_seats(struct supervisor *s)
-{
-    enum error err = ERR_NONE;
-    size_t retired = 0;
-    for (size_t i = 0; i < s->plan.slot_count; i++) {
-        struct seat *seat = &s->seats[i];
-        retired += seat->state == SEAT_RETIRED;
-        if (seat->state == SEAT_EMPTY && clock_monotonic_s() >= seat->start_at_s)
-            TRY(start(s, i));
-    }
-    if (retired == s->plan.slot_count)
-        err = error_set(ERR_DEVICE,
-                        "every slot was given up after repeated deaths of its worker (%s); see "
-                        "%s/log.txt, then go on with: clade run --resume %s",
-                        s->seats[0].text[0] != '\0' ? s->seats[0].text : "no reason given",
-                        s->plan.directory, s->plan.directory);
-out:
-    return err;
-}
-
-static enum error wake_idle(struct supervisor *s)
+static enum error count_waiting(int64_t *waiting, struct supervisor *s)
 {
     struct store_counts search, confirm;
-    bool idle = false;
-    for (size_t i = 0; i < s->plan.slot_count; i++)
-        idle = idle || s->seats[i].state == SEAT_IDLE;
-    if (!idle)
-        return ERR_NONE;
     enum error err = store_count(&search, s->plan.store, JOB_SEARCH);
     if (err == ERR_NONE)
         err = store_count(&confirm, s->plan.store, JOB_CONFIRM);
-    if (err != ERR_NONE)
-        return err;
-    int64_t waiting = search.status[CANDIDATE_QUEUED] + confirm.status[CANDIDATE_QUEUED];
+    if (err == ERR_NONE)
+        *waiting = search.status[CANDIDATE_QUEUED] + confirm.status[CANDIDATE_QUEUED];
+    return err;
+}
+
+static enum error no_slot_left(const struct supervisor *s)
+{
+    const char *why = s->seats[0].text;
+    return error_set(ERR_DEVICE,
+                     "every slot was given up after repeated deaths of its worker (%s); see "
+                     "%s/log.txt, then go on with: clade run --resume %s",
+                     why[0] != '\0' ? why : "no reason given", s->plan.directory,
+                     s->plan.directory);
+}
+
+/* As many workers as there are jobs to claim: those that are about to look, then idle ones, then
+   new ones on free slots. */
+static enum error staff(struct supervisor *s)
+{
+    enum error err = ERR_NONE;
+    int64_t waiting;
+    size_t retired = 0;
+    TRY(count_waiting(&waiting, s));
+    for (size_t i = 0; i < s->plan.slot_count; i++) {
+        waiting -= s->seats[i].state == SEAT_STARTING;
+        retired += s->seats[i].state == SEAT_RETIRED;
+    }
+    if (retired == s->plan.slot_count)
+        return no_slot_left(s);
     for (size_t i = 0; i < s->plan.slot_count && waiting > 0; i++) {
         struct seat *seat = &s->seats[i];
         if (seat->state != SEAT_IDLE)
             continue;
-        seat->state = SEAT_STARTING;
+        enter(seat, SEAT_STARTING);
         channel_send_wake(seat->process.socket); /* when it is dead, SIGCHLD says so */
         waiting--;
     }
-    return ERR_NONE;
+    for (size_t i = 0; i < s->plan.slot_count && waiting > 0; i++) {
+        struct seat *seat = &s->seats[i];
+        if (seat->state != SEAT_EMPTY || clock_monotonic_s() < seat->start_at_s)
+            continue;
+        TRY(start(s, i));
+        waiting--;
+    }
+out:
+    return err;
 }
 
 /* The signal that asks for an end, or 0. */
@@ -312,8 +348,8 @@ static void wait_for_event(struct supervisor *s, double limit_s)
     for (size_t i = 0; i < s->plan.slot_count; i++) {
         const struct seat *seat = &s->seats[i];
         s->polls[i + 1] = (struct pollfd){.fd = seat->process.socket, .events = POLLIN};
-        if (seat->state == SEAT_EMPTY)
-            limit_s = fmin(limit_s, fmax(seat->start_at_s - now, 0));
+        if (seat->state == SEAT_EMPTY && seat->start_at_s > now)
+            limit_s = fmin(limit_s, seat->start_at_s - now);
     }
     /* A dead worker's channel is ready at once and for ever: its death is in SIGCHLD. */
     int ready = poll(s->polls, (nfds_t)s->plan.slot_count + 1, (int)(1000 * limit_s) + 1);
@@ -363,8 +399,7 @@ static enum error loop(struct supervisor *s, const struct supervisor_hooks *hook
             goto out;
         }
         kill_overdue(s);
-        TRY(fill_seats(s));
-        TRY(wake_idle(s));
+        TRY(staff(s));
         if (hooks->tick != NULL)
             hooks->tick(images_per_s(s), hooks->user);
         wait_for_event(s, 1);

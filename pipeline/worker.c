@@ -43,11 +43,6 @@ static void report(const struct report_message *message)
     channel_send_report(CHANNEL_WORKER_FD, message);
 }
 
-static void report_job(enum report_type type, const struct job *job)
-{
-    report(&(struct report_message){.type = type, .job = job->id, .candidate = job->candidate});
-}
-
 /* The supervisor's death is this process's death; so is its death before prctl() was called. */
 static enum error bind_to_supervisor(pid_t supervisor)
 {
@@ -113,12 +108,7 @@ static bool on_epoch(const struct train_progress *progress, void *user)
                           .seconds = progress->seconds,
                           .images_per_s = progress->images_per_s};
     watch->err = store_add_epoch(watch->worker->store, watch->worker->id, watch->job, &epoch);
-    report(&(struct report_message){.type = REPORT_EPOCH,
-                                    .job = watch->job->id,
-                                    .candidate = watch->job->candidate,
-                                    .epoch = progress->epoch,
-                                    .epochs = progress->epochs,
-                                    .images_per_s = progress->images_per_s});
+    report(&(struct report_message){.type = REPORT_EPOCH, .images_per_s = progress->images_per_s});
     return watch->err == ERR_NONE;
 }
 
@@ -200,7 +190,8 @@ static enum error do_job(struct worker *worker, const struct job *job)
     float *weights = NULL;
     bool accepted;
     double start = clock_monotonic_s();
-    report_job(REPORT_CLAIMED, job);
+    report(&(struct report_message){
+        .type = REPORT_CLAIMED, .job = job->id, .kind = job->kind, .attempt = job->attempt});
     TRY(fault_inject(job));
     err = job->kind == JOB_SEARCH
               ? train_search(&result, worker, job, &watch)
@@ -213,7 +204,7 @@ static enum error do_job(struct worker *worker, const struct job *job)
     if (!accepted)
         log_event(LOG_WARNING, "c%06" PRId64 ": the claim was taken back; its result is dropped",
                   job->candidate);
-    report_job(REPORT_COMMITTED, job);
+    report(&(struct report_message){.type = REPORT_COMMITTED});
 out:
     confirmation_free(&confirmation);
     free(weights);

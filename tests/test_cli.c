@@ -616,8 +616,8 @@ static void test_hanging_worker_is_killed(void **state)
     assert_fine(clade("run %s/search.ini --set devices.time_limit_s=4 --set "
                       "devices.slots=1 --set search.cycles=3 --out %s/run",
                       directory, directory));
-    assert_int_equal(read_attempts(0).by_status[CANDIDATE_LOST], 1);
-    assert_int_equal(read_attempts(0).by_status[CANDIDATE_DONE], 1);
+    assert_int_equal(read_attempts(0).by_status[CANDIDATE_TIMEOUT], 1);
+    assert_int_equal(read_attempts(1).by_status[CANDIDATE_DONE], 1);
 }
 
 static void test_diverging_and_too_slow_candidates(void **state)
