@@ -74,6 +74,7 @@ enum error batch_assemble(struct batch_assembler *assembler, const struct image_
     launch_int(&launch, l->height);
     launch_int(&launch, row_values);
     launch_int(&launch, row);
+    launch_int(&launch, (int)l->block);
     launch_int(&launch, image);
     launch_int(&launch, origin);
     launch_int(&launch, l->lanes);

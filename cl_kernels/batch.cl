@@ -4,9 +4,9 @@
  */
 kernel void assemble_batch(global const uchar *restrict pixels, global const uint *restrict order,
                            global float *restrict x, const int first, const int height,
-                           const int row_values, const int x_row, const int x_image,
-                           const int x_origin, const int lanes, const int channels,
-                           const float scale, const float shift)
+                           const int row_values, const int x_row, const int x_block,
+                           const int x_image, const int x_origin, const int lanes,
+                           const int channels, const float scale, const float shift)
 {
     const int n = get_global_id(0);
     const size_t image_bytes = (size_t)height * row_values;
@@ -23,9 +23,11 @@ kernel void assemble_batch(global const uchar *restrict pixels, global const uin
             for (; i < row_values; i++)
                 to[i] = fma(convert_float(from[i]), scale, shift);
         } else {
-            for (int i = 0; i < row_values; i++)
-                to[i / channels * lanes + i % channels] =
+            for (int i = 0; i < row_values; i++) {
+                const int c = i % channels;
+                to[c / lanes * x_block + i / channels * lanes + c % lanes] =
                     fma(convert_float(from[i]), scale, shift);
+            }
         }
     }
 }

@@ -329,6 +329,8 @@ enum error network_create(struct network **out, struct device *device, const str
     TRY(create_buffers(net));
     TRY(create_norms(net));
     TRY(batch_assembler_create(&net->assembler, device, &net->input));
+    if (augment_wanted(training))
+        TRY(augmenter_create(&net->augmenter, device, &net->input, training));
     TRY(head_create(&net->head, device, &head));
     TRY(optimizer_create(&net->optimizer, device, training, net->floats, net->decay_end,
                          net->splits));
@@ -350,6 +352,7 @@ void network_destroy(struct network *net)
         device_release(net->device, buffers[i]);
     optimizer_destroy(&net->optimizer);
     head_destroy(&net->head);
+    augmenter_destroy(&net->augmenter);
     batch_assembler_destroy(&net->assembler);
     for (int i = 0; i < net->layer_count; i++) {
         struct network_layer *layer = &net->layers[i];

@@ -34,7 +34,8 @@ enum error network_create(struct network **out, struct device *device, const str
                           enum conv_family family);
 void network_destroy(struct network *network); /* NULL is allowed */
 
-/* He (relu, swish, gelu) or Glorot (sigmoid, tanh) normal weights, zero biases. */
+/* He (relu, swish, gelu) or Glorot (sigmoid, tanh) normal weights, zero biases; `seed` also decides
+   the augmentation. */
 enum error network_initialise(struct network *network, uint64_t seed);
 
 /*

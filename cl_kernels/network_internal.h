@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cl_kernels/augment.h"
 #include "cl_kernels/batch.h"
 #include "cl_kernels/conv.h"
 #include "cl_kernels/head.h"
@@ -43,6 +44,8 @@ struct network {
     int layer_count;
     struct network_layer layers[GENOME_MAX_LAYERS];
     struct batch_assembler assembler;
+    struct augmenter augmenter; /* where the recipe augments */
+    uint32_t augment_seed;
     struct head head;
     struct optimizer_state optimizer;
     size_t floats, decay_end, transposed_floats;
@@ -61,9 +64,10 @@ enum error network_fold(struct network *network);
 /* Where layer i keeps what the derivative of its activation follows from. */
 cl_mem network_kept(const struct network_layer *layer);
 
-/* The operations of a step, each enqueued over `count` images; `first` indexes net->order. */
+/* The operations of a step, each enqueued over `count` images; `first` indexes net->order. A batch
+   to train on is augmented, by its `step`, where the recipe says so. */
 enum error network_run_batch(struct network *network, struct image_store *images, int first,
-                             int count);
+                             int count, bool train, int64_t step);
 enum error network_run_forward(struct network *network, int layer, int count, bool train);
 enum error network_run_head(struct network *network, struct image_store *images, int first,
                             int count, bool train);

@@ -160,6 +160,7 @@ enum error network_initialise(struct network *net, uint64_t seed)
     if (err != ERR_NONE)
         return err;
     rng_seed(&rng, seed);
+    net->augment_seed = (uint32_t)rng_next(&rng);
     float *to = canonical;
     for (int i = 0; i < net->layer_count; i++) {
         const struct conv_shape *s = &net->layers[i].shape;

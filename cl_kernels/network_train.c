@@ -16,8 +16,12 @@ static cl_mem deployed(const struct network *net, bool train)
     return !train && network_normalises(net) ? net->folded : net->parameters;
 }
 
-enum error network_run_batch(struct network *net, struct image_store *images, int first, int count)
+enum error network_run_batch(struct network *net, struct image_store *images, int first, int count,
+                             bool train, int64_t step)
 {
+    if (train && augment_wanted(&net->training))
+        return augment_batch(&net->augmenter, images, net->order, first, count, net->augment_seed,
+                             (uint32_t)step, net->x);
     return batch_assemble(&net->assembler, images, net->order, first, count, net->x);
 }
 
@@ -88,10 +92,10 @@ enum error network_run_input_gradient(struct network *net, int i, int count)
 }
 
 static enum error forward(struct network *net, struct image_store *images, int first, int count,
-                          bool train)
+                          bool train, int64_t step)
 {
     enum error err = ERR_NONE;
-    TRY(network_run_batch(net, images, first, count));
+    TRY(network_run_batch(net, images, first, count, train, step));
     for (int i = 0; i < net->layer_count; i++)
         TRY(network_run_forward(net, i, count, train));
     TRY(network_run_head(net, images, first, count, train));
@@ -189,7 +193,7 @@ enum error network_train(struct network *net, struct image_store *images, const 
     for (size_t i = 0; i < steps; i++) {
         uint32_t first = (uint32_t)i * batch;
         int images_now = (int)(count - first < batch ? count - first : batch);
-        TRY(forward(net, images, (int)first, images_now, true));
+        TRY(forward(net, images, (int)first, images_now, true, step + (int64_t)i));
         TRY(head_statistics(&net->head, net->statistics, (int)i, images_now));
         TRY(backward(net, images_now));
         TRY(optimizer_run(&net->optimizer, net->parameters, net->gradients, step + (int64_t)i,
@@ -222,7 +226,7 @@ enum error network_evaluate(struct network *net, struct image_store *images, con
     for (size_t i = 0; i < steps; i++) {
         uint32_t first = (uint32_t)i * batch;
         uint32_t images_now = count - first < batch ? count - first : batch;
-        TRY(forward(net, images, (int)first, (int)images_now, false));
+        TRY(forward(net, images, (int)first, (int)images_now, false, 0));
         TRY(head_statistics(&net->head, net->statistics, (int)i, (int)images_now));
         TRY(device_check(clFlush(device_queue(net->device)), "flush the queue"));
         if (logits == NULL)

@@ -8,6 +8,11 @@ extern const char cl_source_optimizer[];
 
 enum { CHUNK = 64, VECTOR = 16 }; /* as in optimizer.cl */
 
+static size_t chunks(size_t floats)
+{
+    return (floats / VECTOR + CHUNK - 1) / CHUNK;
+}
+
 enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
                             const struct training_settings *settings, size_t floats,
                             size_t decay_end, int splits)
@@ -23,6 +28,10 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                              "optimizer_step"));
     TRY(program_kernel_build(&optimizer->transpose, device, "optimizer", sources, 1, "",
                              "transpose_weights"));
+    TRY(program_kernel_build(&optimizer->squares, device, "optimizer", sources, 1, "",
+                             "gradient_squares"));
+    if (settings->clip > 0.0)
+        TRY(device_buffer(&optimizer->chunk_squares, device, chunks(floats) * sizeof(float)));
     TRY(device_buffer(&optimizer->first, device, floats * sizeof(float)));
     TRY(device_buffer(&optimizer->second, device, floats * sizeof(float)));
     return ERR_NONE;
@@ -35,10 +44,13 @@ void optimizer_destroy(struct optimizer_state *optimizer)
 {
     if (optimizer->device == NULL)
         return;
+    device_release(optimizer->device, &optimizer->chunk_squares);
     device_release(optimizer->device, &optimizer->first);
     device_release(optimizer->device, &optimizer->second);
     if (optimizer->step != NULL)
         clReleaseKernel(optimizer->step);
+    if (optimizer->squares != NULL)
+        clReleaseKernel(optimizer->squares);
     if (optimizer->transpose != NULL)
         clReleaseKernel(optimizer->transpose);
     *optimizer = (struct optimizer_state){0};
@@ -89,11 +101,25 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
     double t = (double)(step + 1);
     size_t vectors = optimizer->floats / VECTOR;
     struct launch launch;
+    bool clips = s->clip > 0.0;
+    if (clips) {
+        launch_start(&launch, optimizer->device, optimizer->squares, "gradient_squares");
+        launch_buffer(&launch, gradients);
+        launch_buffer(&launch, optimizer->chunk_squares);
+        launch_int(&launch, (int)vectors);
+        launch_int(&launch, optimizer->splits);
+        launch_int(&launch, (int)optimizer->floats);
+        enum error err = launch_run(&launch, chunks(optimizer->floats), 1, 1);
+        if (err != ERR_NONE)
+            return err;
+    }
     launch_start(&launch, optimizer->device, optimizer->step, "optimizer_step");
     launch_buffer(&launch, parameters);
     launch_buffer(&launch, optimizer->first);
     launch_buffer(&launch, optimizer->second);
     launch_buffer(&launch, gradients);
+    launch_buffer(&launch, clips ? optimizer->chunk_squares : gradients);
+    launch_float(&launch, (float)s->clip);
     launch_int(&launch, (int)vectors);
     launch_int(&launch, optimizer->splits);
     launch_int(&launch, (int)optimizer->floats);
@@ -106,7 +132,7 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
     launch_float(&launch, (float)s->epsilon);
     launch_float(&launch, (float)(1.0 - pow(s->beta1, t)));
     launch_float(&launch, (float)sqrt(1.0 - pow(s->beta2, t)));
-    return launch_run(&launch, (vectors + CHUNK - 1) / CHUNK, 1, 1);
+    return launch_run(&launch, chunks(optimizer->floats), 1, 1);
 }
 
 enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,

@@ -11,8 +11,39 @@
 #define SGD   2
 #define CHUNK 64
 
+/* squares[work-item] = sum of the squares of its chunk of the gradient. */
+kernel void gradient_squares(global const float *restrict gradients,
+                             global float *restrict squares, const int vectors, const int splits,
+                             const int split_stride)
+{
+    const int start = get_global_id(0) * CHUNK;
+    const int end = min(start + CHUNK, vectors);
+    float16 sum = (float16)(0.0f);
+    for (int i = start; i < end; i++) {
+        float16 g = vload16(i, gradients);
+        for (int s = 1; s < splits; s++)
+            g += vload16(i, gradients + s * split_stride);
+        sum = fma(g, g, sum);
+    }
+    const float8 half_sum = sum.lo + sum.hi;
+    const float4 quarter = half_sum.lo + half_sum.hi;
+    squares[get_global_id(0)] = (quarter.x + quarter.z) + (quarter.y + quarter.w);
+}
+
+/* The factor that brings the gradient down to a norm of `clip` (Pascanu et al., arXiv 1211.5063);
+   each work-item adds the squares again, in order. */
+float clip_factor(global const float *squares, int count, float clip)
+{
+    float sum = 0.0f;
+    for (int i = 0; i < count; i++)
+        sum += squares[i];
+    const float norm = sqrt(sum);
+    return norm > clip ? clip / norm : 1.0f;
+}
+
 kernel void optimizer_step(global float *restrict parameters, global float *restrict first,
                            global float *restrict second, global const float *restrict gradients,
+                           global const float *restrict squares, const float clip,
                            const int vectors, const int splits, const int split_stride,
                            const int kind, const int decay_end, const float rate,
                            const float decay, const float beta1, const float beta2,
@@ -20,10 +51,13 @@ kernel void optimizer_step(global float *restrict parameters, global float *rest
 {
     const int start = get_global_id(0) * CHUNK;
     const int end = min(start + CHUNK, vectors);
+    const float factor =
+        clip > 0.0f ? clip_factor(squares, (vectors + CHUNK - 1) / CHUNK, clip) : 1.0f;
     for (int i = start; i < end; i++) {
         float16 g = vload16(i, gradients);
         for (int s = 1; s < splits; s++)
             g += vload16(i, gradients + s * split_stride);
+        g *= factor;
         float16 p = vload16(i, parameters);
         float16 m = vload16(i, first);
         const float shrink = i * 16 < decay_end ? decay : 0.0f;

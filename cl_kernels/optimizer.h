@@ -14,7 +14,8 @@ struct optimizer_state {
     size_t floats;    /* of the flat parameters, a multiple of 16 */
     size_t decay_end; /* parameters before it are weights */
     int splits;       /* partial gradients, `floats` apart */
-    cl_kernel step, transpose;
+    cl_kernel step, squares, transpose;
+    cl_mem chunk_squares; /* with clipping: squares of the gradient, a float a work-item */
     cl_mem first, second; /* moments, `floats` each */
 };
 

@@ -21,7 +21,7 @@ static enum error run(struct network *net, struct image_store *images,
     enum error err = ERR_NONE;
     switch (row->operation) {
     case PROFILE_BATCH:
-        return network_run_batch(net, images, 0, batch);
+        return network_run_batch(net, images, 0, batch, true, 0);
     case PROFILE_FORWARD:
         return network_run_forward(net, row->layer, batch, true);
     case PROFILE_HEAD:

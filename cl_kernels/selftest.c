@@ -1,7 +1,9 @@
 #include "cl_kernels/selftest.h"
 
+#include <math.h>
 #include <stdio.h>
 
+#include "cl_kernels/augment.h"
 #include "cl_kernels/batch.h"
 #include "cl_kernels/check_conv.h"
 #include "cl_kernels/optimizer.h"
@@ -39,10 +41,10 @@ static enum error convolutions(struct device *device, enum conv_family family,
 }
 
 /* Three steps of each optimizer over weights, which decay, and biases, which do not. The gradient
-   comes in two parts. */
+   comes in two parts and is longer than Adam's clipping allows. */
 static enum error optimizers(struct check *check, struct device *device)
 {
-    enum { FLOATS = 96, DECAY_END = 64, SPLITS = 2, STEPS = 3 };
+    enum { FLOATS = 2080, DECAY_END = 1600, SPLITS = 2, STEPS = 3 };
     enum error err = ERR_NONE;
     static const struct training_settings settings = {.schedule = SCHEDULE_CONSTANT,
                                                       .learning_rate = 0.05,
@@ -61,6 +63,7 @@ static enum error optimizers(struct check *check, struct device *device)
         float *p_float, *parts_float, *got;
         cl_mem parameters, gradients;
         s.optimizer = kind;
+        s.clip = kind == OPTIMIZER_ADAM ? 7.5 : 0;
         TRY(check_random(&p, check, FLOATS, 1));
         TRY(check_random(&parts, check, SPLITS * FLOATS, 1));
         TRY(check_doubles(&g, check, FLOATS));
@@ -72,8 +75,13 @@ static enum error optimizers(struct check *check, struct device *device)
             parts_float[i] = (float)parts[i];
             g[i % FLOATS] += parts[i];
         }
+        double squares = 0;
         for (int i = 0; i < FLOATS; i++)
+            squares += g[i] * g[i];
+        for (int i = 0; i < FLOATS; i++) {
             p_float[i] = (float)p[i];
+            g[i] *= s.clip > 0 ? s.clip / sqrt(squares) : 1;
+        }
         TRY(optimizer_create(&optimizer, device, &s, FLOATS, DECAY_END, SPLITS));
         TRY(check_upload(&parameters, check, p_float, FLOATS));
         TRY(check_upload(&gradients, check, parts_float, SPLITS * FLOATS));
@@ -137,7 +145,7 @@ out:
 /* Bytes to normalised batches, for few channels (a layout of their own) and for many. */
 static enum error batches(struct check *check, struct device *device)
 {
-    enum { STORED = 6, HEIGHT = 3, WIDTH = 5, FIRST = 1, IMAGES = 4, BATCH = 5, MOST = 9 };
+    enum { STORED = 6, HEIGHT = 3, WIDTH = 5, FIRST = 1, IMAGES = 4, BATCH = 5, MOST = 17 };
     enum error err = ERR_NONE;
     static const int channel_counts[] = {1, 3, MOST};
     static const cl_uint order[FIRST + IMAGES] = {5, 2, 0, 4, 1};
@@ -182,13 +190,84 @@ out:
     return err;
 }
 
+/* As mix_bits of augment.cl. */
+static uint32_t mix_bits(uint32_t h)
+{
+    h ^= h >> 16;
+    h *= 0x7feb352du;
+    h ^= h >> 15;
+    h *= 0x846ca68bu;
+    return h ^ (h >> 16);
+}
+
+/* Mirrored, moved and cut images, drawn on the host as augment.cl says. */
+static enum error augmentation(struct check *check, struct device *device)
+{
+    enum { HEIGHT = 6, WIDTH = 5, CHANNELS = 2, STORED = 7, IMAGES = 32, SEED = 77, STEP = 3 };
+    enum { PLANE = HEIGHT * WIDTH, SHIFT = 2, CUTOUT = 3 };
+    enum error err = ERR_NONE;
+    static const struct training_settings training = {.flip = 1, .shift = SHIFT, .cutout = CUTOUT};
+    uint8_t pixels[STORED * PLANE * CHANNELS], labels[STORED] = {0};
+    cl_uint order[IMAGES];
+    struct image_store *store = NULL;
+    struct augmenter augmenter = {0};
+    struct layout layout = layout_make_image(HEIGHT, WIDTH, CHANNELS, 1);
+    cl_mem order_buffer, x;
+    double *got;
+    check_start(check, device, "augmentation", "%dx%d, %d images", HEIGHT, WIDTH, IMAGES);
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)rng_below(&check->rng, 256);
+    for (cl_uint i = 0; i < IMAGES; i++)
+        order[i] = i * 3 % STORED;
+    struct images images = {.shape = {HEIGHT, WIDTH, CHANNELS, 1},
+                            .count = STORED,
+                            .pixels = pixels,
+                            .labels = labels,
+                            .mean = 0.375f,
+                            .std = 0.25f};
+    TRY(image_store_create(&store, device, &images));
+    TRY(augmenter_create(&augmenter, device, &layout, &training));
+    TRY(check_buffer(&order_buffer, check, IMAGES));
+    TRY(device_write(device, order_buffer, 0, order, sizeof order));
+    TRY(check_tensor(&x, check, &layout, IMAGES, IMAGES, NULL));
+    TRY(augment_batch(&augmenter, store, order_buffer, 0, IMAGES, SEED, STEP, x));
+    TRY(check_read_tensor(&got, check, &layout, IMAGES, IMAGES, x, true));
+    for (uint32_t n = 0; n < IMAGES; n++) {
+        uint32_t draws[5];
+        draws[0] = mix_bits(SEED + mix_bits(STEP * 0x9e3779b9u + n));
+        for (int i = 1; i < 5; i++)
+            draws[i] = mix_bits(draws[i - 1] + 1);
+        int down = (int)(draws[1] % (2 * SHIFT + 1)) - SHIFT;
+        int right = (int)(draws[2] % (2 * SHIFT + 1)) - SHIFT;
+        int top = (int)(draws[3] % HEIGHT) - CUTOUT / 2,
+            left = (int)(draws[4] % WIDTH) - CUTOUT / 2;
+        for (int i = 0; i < CHANNELS * PLANE; i++) {
+            int c = i / PLANE, row = i % PLANE / WIDTH, column = i % WIDTH;
+            int from_row = row - down, from_column = column - right;
+            if (draws[0] & 1)
+                from_column = WIDTH - 1 - from_column;
+            bool inside =
+                from_row >= 0 && from_row < HEIGHT && from_column >= 0 && from_column < WIDTH;
+            bool cut = row >= top && row < top + CUTOUT && column >= left && column < left + CUTOUT;
+            int at = (((int)order[n] * HEIGHT + from_row) * WIDTH + from_column) * CHANNELS + c;
+            double byte = inside ? pixels[at] : 0;
+            size_t place = n * CHANNELS * PLANE + (size_t)i;
+            check_value(check, "x", place, got[place], cut ? 0 : (byte / 255 - 0.375) / 0.25, 0);
+        }
+    }
+out:
+    augmenter_destroy(&augmenter);
+    image_store_destroy(store);
+    return err;
+}
+
 enum error device_self_test(struct device *device, enum conv_family family, self_test_watch *watch,
                             void *user)
 {
     enum error err = ERR_NONE;
     const struct watcher watcher = {watch, user};
     static enum error (*const checks[])(struct check *, struct device *) = {
-        batches, self_test_norm, self_test_head, optimizers, transposition};
+        batches, augmentation, self_test_norm, self_test_head, optimizers, transposition};
     for (enum conv_family f = CONV_VECTOR; f < CONV_FAMILY_COUNT; f++)
         if (family == CONV_AUTO || family == f)
             TRY(convolutions(device, f, &watcher));

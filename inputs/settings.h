@@ -99,6 +99,10 @@ struct training_settings {
     double momentum; /* SGD */
     double beta1, beta2, epsilon;
     double label_smoothing; /* 0..1 */
+    double clip;            /* largest norm of the gradient; 0: none */
+    int flip;               /* augmentation: mirror left to right, 0 or 1; */
+    int shift;              /* move by up to so many pixels; */
+    int cutout;             /* blank a square of this side, pixels; 0: none */
     double warmup;          /* share of the steps that one-cycle climbs */
 };
 

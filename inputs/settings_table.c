@@ -197,6 +197,15 @@ const struct setting setting_table[] = {
     REAL(training, epsilon, "1e-8", "", 1e-12, 1, "Added to the root in Adam's step."),
     REAL(training, label_smoothing, "0", "", 0, 0.9,
          "The share of a label that is spread over all classes while training."),
+    REAL(training, clip, "0", "", 0, 1e6,
+         "The gradient is scaled down to this norm when it is longer. 0: never."),
+    INTEGER(training, flip, "0", "", 0, 1,
+            "1: half of the training images, drawn anew each time, are mirrored left to right."),
+    INTEGER(training, shift, "0", "pixels", 0, 64,
+            "Training images are moved by up to so many pixels, at random, both ways."),
+    INTEGER(training, cutout, "0", "pixels", 0, 256,
+            "The side of a square that is blanked at a random place of each training image. 0: "
+            "none."),
     REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
 
     INTEGER(confirm, epochs, "10", "epochs", 1, 10000,

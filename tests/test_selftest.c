@@ -68,9 +68,9 @@ static void test_passes(void **state)
     struct seen all = {0}, one = {0};
     ok(device_self_test(device, CONV_AUTO, watch, &all));
     assert_true(all.worst > 0 && all.worst <= 1);
-    assert_int_equal(all.others, 5);
+    assert_int_equal(all.others, 6);
     ok(device_self_test(device, CONV_VECTOR, watch, &one));
-    assert_int_equal(one.others, 5);
+    assert_int_equal(one.others, 6);
     assert_int_equal(all.convolutions, 3 * one.convolutions);
     ok(device_self_test(device, CONV_VECTOR, NULL, NULL));
 }
