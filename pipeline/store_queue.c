@@ -35,6 +35,7 @@ static enum error add_candidate(struct store *store, const struct candidate *can
     store_bind_int(store, 6, candidate->cost.parameters);
     store_bind_int(store, 7, candidate->cost.macs);
     store_bind_int(store, 8, candidate->cost.activations);
+    store_bind_int(store, 9, candidate->redraws);
     return store_execute(NULL, store, "write a candidate");
 }
 

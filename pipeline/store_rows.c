@@ -92,6 +92,7 @@ static enum error read_candidate(void *row, struct store *store)
     c->worker = (int)store_column_int(store, 18);
     c->started_utc_us = store_column_int(store, 19);
     c->duration_s = store_column_double(store, 20);
+    c->redraws = (int)store_column_int(store, 21);
     enum error err = store_column_status(&c->status, store, 3);
     if (err == ERR_NONE)
         err = store_column_genome(&c->genome, store, 4);

@@ -21,7 +21,8 @@ enum {
     "CREATE TABLE candidates ("                                                                    \
     "  id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, genome TEXT NOT NULL,"                 \
     "  operator TEXT NOT NULL, parent INTEGER REFERENCES candidates (id),"                         \
-    "  parameters INTEGER NOT NULL, macs INTEGER NOT NULL, activations INTEGER NOT NULL);"         \
+    "  parameters INTEGER NOT NULL, macs INTEGER NOT NULL, activations INTEGER NOT NULL,"          \
+    "  redraws INTEGER NOT NULL);"                                                                 \
     "CREATE TABLE jobs ("                                                                          \
     "  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"                                             \
     "  candidate INTEGER NOT NULL REFERENCES candidates (id), replicate INTEGER NOT NULL,"         \

@@ -68,6 +68,7 @@ static struct candidate example(int64_t id)
                           .generation = (int)id / 4,
                           .parent = id < 4 ? -1 : id - 4,
                           .cost = {.parameters = 1000 + id, .macs = 5000 + id, .activations = 7},
+                          .redraws = (int)id % 3,
                           .epochs = 3,
                           .train_images = 500,
                           .seed = 0xfedcba9876543210u + (uint64_t)id};
@@ -178,6 +179,7 @@ static void test_rows_round_trip(void **state)
         assert_string_equal(have->operator_name, want.operator_name);
         assert_int_equal(have->parent, want.parent);
         assert_memory_equal(&have->cost, &want.cost, sizeof want.cost);
+        assert_int_equal(have->redraws, i % 3);
         assert_int_equal(have->epochs, 3);
         assert_int_equal(have->train_images, 500);
         assert_true(have->seed == want.seed);
