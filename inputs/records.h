@@ -53,12 +53,26 @@ struct interval {
     double low, high;
 };
 
-/* A mean of `count` values. NAN where there are too few: the deviation and the interval need two. */
+/* A mean of `count` values. NAN where there are too few: the deviation and the interval need two.
+ */
 struct estimate {
     size_t count;
     double mean;
     double deviation;         /* of the values, with count - 1 */
     struct interval interval; /* 95 % of the mean */
+};
+
+/* What one operator did; stages/credit.h. A share, of which the interval is known, is better /
+   compared. */
+struct operator_credit {
+    char name[CANDIDATE_OPERATOR_SIZE];
+    int uses;                         /* candidates it made that have ended */
+    int failed;                       /* of them without a score */
+    int compared;                     /* with a score, as their parents */
+    int better;                       /* of those compared, better than the parent */
+    struct interval better_interval;  /* 95 %, Wilson */
+    struct estimate accuracy_change;  /* child minus parent */
+    struct estimate parameter_change; /* child minus parent */
 };
 
 /* What one device did. */
@@ -119,6 +133,12 @@ struct report {
     size_t generation_count;
     struct device_usage *devices; /* owned */
     size_t device_count;
+    struct operator_credit *operators; /* owned */
+    size_t operator_count;
+
+    int repeated;    /* candidates whose genome an earlier one had */
+    int redrawn;     /* candidates before which duplicates were drawn */
+    int64_t redraws; /* of them all, the duplicates that were not trained */
 
     int ended;                            /* candidates that ended, with a score or without */
     int evaluated;                        /* candidates with a score */

@@ -56,6 +56,8 @@ enum algorithm {
 enum objective { OBJECTIVE_ACCURACY, OBJECTIVE_WEIGHTED, OBJECTIVE_PARETO };
 enum cost_kind { COST_PARAMETERS, COST_MACS, COST_ACTIVATIONS }; /* of struct genome_cost */
 enum duplicates { DUPLICATES_AVOID, DUPLICATES_ALLOW };
+enum adapt { ADAPT_NONE, ADAPT_BANDIT };
+enum { ADAPT_WINDOW_MAX = 1000 };
 enum mutation {
     MUTATION_SWAP,
     MUTATION_INVERSION,
@@ -81,6 +83,9 @@ struct search_settings {
     enum duplicates duplicates;
     int redraws;                             /* to avoid a duplicate */
     double mutation_weights[MUTATION_COUNT]; /* relative; 0 switches one off */
+    enum adapt adapt;
+    int adapt_window;   /* bandit: children that count; 1..ADAPT_WINDOW_MAX */
+    double adapt_floor; /* bandit: share of the draws by mutation_weights */
 };
 
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_ADAM, OPTIMIZER_SGD };

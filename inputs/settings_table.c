@@ -23,6 +23,7 @@ WORDS(algorithm_word, ALGORITHM_TABLE(X))
 WORDS(objective_word, "accuracy", "weighted", "pareto")
 WORDS(cost_word, "parameters", "macs", "activations")
 WORDS(duplicates_word, "avoid", "allow")
+WORDS(adapt_word, "none", "bandit")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
@@ -175,6 +176,14 @@ const struct setting setting_table[] = {
            "How often a layer is replaced by a random one of its kind."),
     WEIGHT("weight_add", MUTATION_ADD, "How often a normal layer is inserted."),
     WEIGHT("weight_remove", MUTATION_REMOVE, "How often a normal layer is taken out."),
+    WORD(search, adapt, "none", adapt_word,
+         "bandit: mutations whose children were better than their parents are drawn more often "
+         "(Thompson sampling); none: the weights stay as they are."),
+    INTEGER(search, adapt_window, "100", "children", 1, ADAPT_WINDOW_MAX,
+            "With adapt = bandit: so many of the latest children count."),
+    REAL(search, adapt_floor, "0.2", "", 0, 1,
+         "With adapt = bandit: the share of mutations that is drawn by the weights alone, so that "
+         "no operator dies."),
 
     INTEGER(training, epochs, "3", "epochs", 1, 10000, "Passes over the training images."),
     INTEGER(training, batch, "128", "images", 1, 4096, "Images in an optimiser step."),

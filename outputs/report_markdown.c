@@ -5,62 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pipeline/base/clock.h"
+#include "outputs/report_text.h"
 
 enum { MATRIX_CLASSES_MAX = 20, CONFUSIONS_SHOWN = 10, FRONT_SHOWN = 30 };
-
-/* Text from outside (device and run names), so that it cannot change the page's structure. */
-static void append_outside(struct text *out, const char *s)
-{
-    for (; *s != '\0'; s++) {
-        if ((unsigned char)*s < 0x20)
-            text_append(out, " ");
-        else if (*s == '<')
-            text_append(out, "&lt;");
-        else {
-            if (strchr("\\`*_[]|#", *s) != NULL)
-                text_append(out, "\\");
-            text_append_n(out, s, 1);
-        }
-    }
-}
-
-/* 208202 as "208,202". */
-static void append_count(struct text *out, int64_t value)
-{
-    char digits[32];
-    int n = snprintf(digits, sizeof digits, "%" PRId64, value);
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && digits[i - 1] != '-' && (n - i) % 3 == 0)
-            text_append(out, ",");
-        text_append_n(out, digits + i, 1);
-    }
-}
-
-static void append_number(struct text *out, const char *format, double value)
-{
-    char text[64];
-    if (isnan(value)) {
-        text_append(out, "-");
-        return;
-    }
-    snprintf(text, sizeof text, format, value);
-    text_append(out, text);
-}
-
-static void append_genome(struct text *out, const struct genome *genome)
-{
-    char text[GENOME_TEXT_SIZE];
-    genome_format(text, genome);
-    text_printf(out, "`%s`", text);
-}
-
-static void append_duration(struct text *out, double seconds)
-{
-    char text[CLOCK_DURATION_SIZE];
-    clock_duration_text(text, seconds);
-    text_append(out, text);
-}
 
 const char *report_class_name(char text[16], const struct report *report, int index)
 {
@@ -87,7 +34,7 @@ static void write_head(struct text *out, const struct report *report)
     const struct candidate *best = report->best;
     const struct confirmation *winner = report->winner;
     text_append(out, "# Best genome of run ");
-    append_outside(out, report->run);
+    report_put_outside(out, report->run);
     text_append(out, "\n\n");
     int ended = report->ended;
     if (ended < report->settings->search.cycles)
@@ -98,7 +45,7 @@ static void write_head(struct text *out, const struct report *report)
                          "`candidates.csv` has every attempt with its status.\n\n");
         return;
     }
-    append_genome(out, &best->genome);
+    report_put_genome(out, &best->genome);
     text_append(out, "\n\n| | |\n|---|---|\n");
     if (winner != NULL) {
         text_printf(out, "| test accuracy | **%.4f** (95 %% interval %.4f to %.4f, %u images) |\n",
@@ -117,9 +64,9 @@ static void write_head(struct text *out, const struct report *report)
                     best->validation_accuracy, best->epochs);
     }
     text_append(out, "| parameters | ");
-    append_count(out, best->cost.parameters);
+    report_put_count(out, best->cost.parameters);
     text_append(out, " |\n| multiply-accumulates | ");
-    append_count(out, best->cost.macs);
+    report_put_count(out, best->cost.macs);
     text_printf(out, " an image |\n| candidate | c%06" PRId64 ", generation %d |\n\n", best->id,
                 best->generation);
     if (winner != NULL)
@@ -154,15 +101,15 @@ static void write_layers(struct text *out, const struct report *report)
             text_append(out, "| dense, one unit a class ");
         }
         text_printf(out, "| %dx%dx%d | ", cost.height, cost.width, cost.channels);
-        append_count(out, cost.parameters);
+        report_put_count(out, cost.parameters);
         text_append(out, " | ");
-        append_count(out, cost.macs);
+        report_put_count(out, cost.macs);
         text_append(out, " |\n");
     }
     text_append(out, "| **total** | | **");
-    append_count(out, report->best->cost.parameters);
+    report_put_count(out, report->best->cost.parameters);
     text_append(out, "** | **");
-    append_count(out, report->best->cost.macs);
+    report_put_count(out, report->best->cost.macs);
     text_append(out, "** |\n\n");
 }
 
@@ -176,10 +123,10 @@ static void write_classes(struct text *out, const struct report *report)
         const struct class_score *score = &report->classes[c];
         text_printf(out, "| %s | %u | %u | ", report_class_name(a, report, c), score->images,
                     score->correct);
-        append_number(out, "%.4f", score->accuracy);
+        report_put_number(out, "%.4f", score->accuracy);
         text_append(out, " | ");
-        append_number(out, "%.4f to ", score->interval.low);
-        append_number(out, "%.4f", score->interval.high);
+        report_put_number(out, "%.4f to ", score->interval.low);
+        report_put_number(out, "%.4f", score->interval.high);
         text_printf(out, " | %s |\n",
                     score->confused_with < 0 ? "-"
                                              : report_class_name(b, report, score->confused_with));
@@ -254,17 +201,17 @@ static void write_comparison(struct text *out, const struct report *report)
     text_printf(out, "| candidate | c%06" PRId64 " | c%06" PRId64 " |\n", best->id, first->id);
     text_printf(out, "| validation accuracy | %.4f | %.4f |\n| parameters | ",
                 best->validation_accuracy, first->validation_accuracy);
-    append_count(out, best->cost.parameters);
+    report_put_count(out, best->cost.parameters);
     text_append(out, " | ");
-    append_count(out, first->cost.parameters);
+    report_put_count(out, first->cost.parameters);
     text_append(out, " |\n| multiply-accumulates | ");
-    append_count(out, best->cost.macs);
+    report_put_count(out, best->cost.macs);
     text_append(out, " | ");
-    append_count(out, first->cost.macs);
+    report_put_count(out, first->cost.macs);
     text_append(out, " |\n| genome | ");
-    append_genome(out, &best->genome);
+    report_put_genome(out, &best->genome);
     text_append(out, " | ");
-    append_genome(out, &first->genome);
+    report_put_genome(out, &first->genome);
     text_printf(out,
                 " |\n\nThe difference in validation accuracy is %+.4f (95 %% interval %+.4f to "
                 "%+.4f), with %.2f times the parameters. Both were picked as the best of many on "
@@ -282,12 +229,12 @@ static void write_lineage(struct text *out, const struct report *report)
         const struct candidate *step = report->lineage[i];
         text_printf(out, "| c%06" PRId64 " | %d | %s | ", step->id, step->generation,
                     step->operator_name);
-        append_number(out, "%.4f",
-                      step->status == CANDIDATE_DONE ? step->validation_accuracy : NAN);
+        report_put_number(out, "%.4f",
+                          step->status == CANDIDATE_DONE ? step->validation_accuracy : NAN);
         text_append(out, " | ");
-        append_count(out, step->cost.parameters);
+        report_put_count(out, step->cost.parameters);
         text_append(out, " | ");
-        append_genome(out, &step->genome);
+        report_put_genome(out, &step->genome);
         text_append(out, " |\n");
     }
     text_append(out, "\n");
@@ -309,11 +256,11 @@ static void write_front(struct text *out, const struct report *report)
     for (size_t i = from; i < report->front_count; i++) {
         const struct candidate *candidate = report->front[i];
         text_printf(out, "| c%06" PRId64 " | ", candidate->id);
-        append_count(out, candidate->cost.parameters);
+        report_put_count(out, candidate->cost.parameters);
         text_append(out, " | ");
-        append_count(out, candidate->cost.macs);
+        report_put_count(out, candidate->cost.macs);
         text_printf(out, " | %.4f | ", candidate->validation_accuracy);
-        append_genome(out, &candidate->genome);
+        report_put_genome(out, &candidate->genome);
         text_append(out, " |\n");
     }
     text_append(out, "\n");
@@ -330,15 +277,15 @@ static void write_totals(struct text *out, const struct report *report)
                         report->attempts[status]);
     text_printf(out, "| generations | %zu |\n| search, first start to last end | ",
                 report->generation_count);
-    append_duration(out, report->elapsed_s);
+    report_put_duration(out, report->elapsed_s);
     text_append(out, " |\n| search, summed over the workers | ");
-    append_duration(out, report->busy_s);
+    report_put_duration(out, report->busy_s);
     text_append(out, " |\n| confirmation, summed | ");
-    append_duration(out, report->confirm_s);
+    report_put_duration(out, report->confirm_s);
     text_append(out, " |\n| training images | ");
-    append_count(out, (int64_t)report->trained_images);
+    report_put_count(out, (int64_t)report->trained_images);
     text_append(out, " |\n| training images/s, all workers | ");
-    append_number(out, "%.0f", report->images_per_s);
+    report_put_number(out, "%.0f", report->images_per_s);
     text_append(out, " |\n\n");
 }
 
@@ -349,11 +296,11 @@ static void write_devices(struct text *out, const struct report *report)
     for (size_t i = 0; i < report->device_count; i++) {
         const struct device_usage *device = &report->devices[i];
         text_append(out, "| ");
-        append_outside(out, device->name);
+        report_put_outside(out, device->name);
         text_printf(out, " | %d | %d | %d | ", device->workers, device->attempts, device->failed);
-        append_duration(out, device->busy_s);
+        report_put_duration(out, device->busy_s);
         text_append(out, " | ");
-        append_number(out, "%.0f", device->images_per_s);
+        report_put_number(out, "%.0f", device->images_per_s);
         text_append(out, " |\n");
     }
     text_append(out, "\n");
@@ -374,6 +321,7 @@ static void write_files(struct text *out)
                 "same, a generation a file.\n"
                 "- `generations.csv`: best, mean, median and worst accuracy of each generation.\n"
                 "- `pareto.csv`: the front above.\n"
+                "- `operators.csv`: what each operator did.\n"
                 "- `best_genome.txt`: the genome alone; `clade describe` and `clade train` take "
                 "it.\n"
                 "- `settings.ini`: every setting as it was; `clade run settings.ini` repeats the "
@@ -401,6 +349,7 @@ void report_markdown(struct text *out, const struct report *report)
         write_lineage(out, report);
         write_front(out, report);
     }
+    report_put_search(out, report);
     write_totals(out, report);
     write_devices(out, report);
     write_settings(out, report);

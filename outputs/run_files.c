@@ -64,32 +64,35 @@ out:
     return err;
 }
 
-enum error run_files_tables(const char *dir, const char *run, const struct candidate *candidates,
-                            size_t count, const struct generation *generations,
-                            size_t generation_count, const struct candidate *const *front,
-                            size_t front_count)
+enum error run_files_tables(const char *dir, const struct report *report)
 {
     enum error err = ERR_NONE;
     struct csv_rows rows = {0};
-    struct table_context context = {.run = run};
+    struct table_context context = {.run = report->run};
 
     table_header(&rows, &candidates_table);
-    for (size_t i = 0; i < count; i++)
-        if (attempt_ended(&candidates[i]))
-            table_row(&rows, &candidates_table, &candidates[i], &context);
+    for (size_t i = 0; i < report->candidate_count; i++)
+        if (attempt_ended(&report->candidates[i]))
+            table_row(&rows, &candidates_table, &report->candidates[i], &context);
     TRY(write_text(dir, candidates_table.file, &rows.text));
 
     csv_free_rows(&rows);
     table_header(&rows, &generations_table);
-    for (size_t i = 0; i < generation_count; i++)
-        table_row(&rows, &generations_table, &generations[i], &context);
+    for (size_t i = 0; i < report->generation_count; i++)
+        table_row(&rows, &generations_table, &report->generations[i], &context);
     TRY(write_text(dir, generations_table.file, &rows.text));
 
     csv_free_rows(&rows);
     table_header(&rows, &pareto_table);
-    for (size_t i = 0; i < front_count; i++)
-        table_row(&rows, &pareto_table, front[i], &context);
+    for (size_t i = 0; i < report->front_count; i++)
+        table_row(&rows, &pareto_table, report->front[i], &context);
     TRY(write_text(dir, pareto_table.file, &rows.text));
+
+    csv_free_rows(&rows);
+    table_header(&rows, &operators_table);
+    for (size_t i = 0; i < report->operator_count; i++)
+        table_row(&rows, &operators_table, &report->operators[i], &context);
+    TRY(write_text(dir, operators_table.file, &rows.text));
 out:
     csv_free_rows(&rows);
     return err;

@@ -24,14 +24,8 @@ enum error run_files_settings(const char *dir, const struct settings *settings,
 enum error run_files_generation(const char *dir, const char *run,
                                 const struct candidate *candidates, size_t count, int generation);
 
-/*
- * DIR/candidates.csv (every attempt that ended), generations.csv and pareto.csv. `front` and
- * `generations` come from stages/statistics.h.
- */
-enum error run_files_tables(const char *dir, const char *run, const struct candidate *candidates,
-                            size_t count, const struct generation *generations,
-                            size_t generation_count, const struct candidate *const *front,
-                            size_t front_count);
+/* DIR/candidates.csv (every attempt that ended), generations.csv, pareto.csv and operators.csv. */
+enum error run_files_tables(const char *dir, const struct report *report);
 
 /* DIR/report.md, and DIR/best_genome.txt when there is a best genome. */
 enum error run_files_report(const char *dir, const struct report *report);

@@ -3,61 +3,21 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-/* Cells. */
+#include "outputs/tables_cells.h"
 
-static void set_text(struct cell *cell, const char *s)
-{
-    snprintf(cell->text, sizeof cell->text, "%s", s);
-    cell->missing = s[0] == '\0';
-}
-
-static void set_id(struct cell *cell, int64_t id)
-{
-    cell->missing = id < 0;
-    snprintf(cell->text, sizeof cell->text, "c%06" PRId64, id);
-}
-
-static void set_integer(struct cell *cell, int64_t value)
-{
-    cell->integer = value;
-}
-
-static void set_number(struct cell *cell, double value)
-{
-    cell->number = value;
-    cell->missing = isnan(value);
-}
-
-/* GETTER(name, row type): the head of a getter, with the row in `r`. */
-#define GETTER(name, type)                                                                         \
-    static void name##_of(struct cell *cell, const type *r);                                       \
-    static void name(struct cell *cell, const void *row, const struct table_context *context)      \
-    {                                                                                              \
-        (void)context;                                                                             \
-        name##_of(cell, row);                                                                      \
-    }                                                                                              \
-    static void name##_of(struct cell *cell, const type *r)
-
-static void get_schema(struct cell *cell, const void *row, const struct table_context *context)
+void table_get_schema(struct cell *cell, const void *row, const struct table_context *context)
 {
     (void)row;
     (void)context;
     set_integer(cell, TABLES_SCHEMA);
 }
 
-static void get_run(struct cell *cell, const void *row, const struct table_context *context)
+void table_get_run(struct cell *cell, const void *row, const struct table_context *context)
 {
     (void)row;
     set_text(cell, context->run);
 }
-
-#define SCHEMA_AND_RUN                                                                             \
-    {"schema", COLUMN_INTEGER, "", "version of this table's columns", get_schema},                 \
-    {                                                                                              \
-        "run", COLUMN_TEXT, "", "name of the run", get_run                                         \
-    }
 
 /* struct candidate */
 
@@ -114,6 +74,16 @@ GETTER(candidate_parameters, struct candidate)
 GETTER(candidate_macs, struct candidate)
 {
     set_integer(cell, r->cost.macs);
+}
+
+GETTER(candidate_activations, struct candidate)
+{
+    set_integer(cell, r->cost.activations);
+}
+
+GETTER(candidate_redraws, struct candidate)
+{
+    set_integer(cell, r->redraws);
 }
 
 GETTER(candidate_epochs, struct candidate)
@@ -221,9 +191,11 @@ static const struct column candidate_columns[] = {
     {"duration_s", COLUMN_NUMBER, "s", "training and validation", candidate_duration},
     {"images_per_s", COLUMN_NUMBER, "images/s", "training images a second in this worker",
      candidate_images_per_s},
+    {"activations", COLUMN_INTEGER, "", "output values of all convolutions for one image",
+     candidate_activations},
+    {"redraws", COLUMN_INTEGER, "", "genomes drawn before this one that were duplicates",
+     candidate_redraws},
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct table candidates_table = {
     "candidates.csv",
@@ -331,7 +303,7 @@ const struct table pareto_table = {
     pareto_columns, COUNT(pareto_columns)};
 
 const struct table *const all_tables[] = {&candidates_table, &generations_table, &pareto_table,
-                                          NULL};
+                                          &operators_table, NULL};
 
 /* Rows. */
 

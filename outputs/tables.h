@@ -55,6 +55,7 @@ struct table {
 extern const struct table candidates_table;  /* rows: struct candidate */
 extern const struct table generations_table; /* rows: struct generation */
 extern const struct table pareto_table;      /* rows: struct candidate */
+extern const struct table operators_table;   /* rows: struct operator_credit */
 
 /* All of them, in the order of the dictionary; ends with NULL. */
 extern const struct table *const all_tables[];

@@ -98,7 +98,7 @@ static enum error print_result(struct run *run)
                report->winner->test_accuracy, report->test_interval.low,
                report->test_interval.high);
     printf("report               %s/report.md\n"
-           "tables               %s/candidates.csv, generations.csv, pareto.csv\n",
+           "tables               %s/candidates.csv, generations.csv, pareto.csv, operators.csv\n",
            run->directory, run->directory);
 out:
     results_free(&results);
@@ -149,9 +149,9 @@ const struct command command_run = {
                 "clade run --resume runs/20260131-021500\n"
                 "clade run --print-settings inputs/searches/quick.ini\n",
     .text = "The run's directory holds report.md, best_genome.txt, candidates.csv,\n"
-            "generations.csv, pareto.csv, generations/, settings.ini, log.txt and the store\n"
-            "(store.sqlite), from which all others are made. An existing directory is never\n"
-            "overwritten. Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
+            "generations.csv, pareto.csv, operators.csv, generations/, settings.ini, log.txt and\n"
+            "the store (store.sqlite), from which all others are made. An existing directory is\n"
+            "never overwritten. Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
     .options = options,
     .least = 0,
     .most = 1,

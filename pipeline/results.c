@@ -69,9 +69,7 @@ enum error results_write(const struct results *results, const char *directory, i
     for (int i = first_generation; i < generations; i++)
         TRY(run_files_generation(directory, results->run.name, results->attempts,
                                  results->attempt_count, i));
-    TRY(run_files_tables(directory, results->run.name, results->attempts, results->attempt_count,
-                         report->generations, report->generation_count, report->front,
-                         report->front_count));
+    TRY(run_files_tables(directory, report));
     TRY(run_files_report(directory, report));
 out:
     return err;

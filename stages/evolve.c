@@ -2,6 +2,7 @@
 
 #include "pipeline/base/rng.h"
 #include "stages/algorithm.h"
+#include "stages/credit.h"
 #include "stages/populate.h"
 #include "stages/statistics.h"
 
@@ -48,18 +49,20 @@ enum error evolve_propose(struct candidate *next, const struct space *space,
                           const struct candidate *history, size_t count)
 {
     enum error err = ERR_NONE;
+    double weights[MUTATION_COUNT];
     struct rng rng = candidate_rng(search->seed, k);
     struct sight sight = {.k = k,
                           .space = space,
                           .search = search,
                           .visible = history,
                           .count = count_visible(k - search->in_flight, history, count),
-                          .weights = search->mutation_weights};
+                          .weights = weights};
     const struct search_algorithm *algorithm = algorithm_row(search->algorithm);
     struct proposal proposal;
     int most = search->duplicates == DUPLICATES_AVOID ? search->redraws : 0;
     int redraws = 0;
     for (;; redraws++) {
+        credit_weights(weights, sight.visible, sight.count, search, &rng);
         if (k < search->population || (redraws > 0 && redraws == most))
             propose_random(&proposal, &sight, &rng);
         else

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "stages/credit.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
 
@@ -78,6 +79,21 @@ static void take_totals(struct report *report)
         report->confirm_s += report->confirmations[i].duration_s;
 }
 
+static void take_duplicates(struct report *report)
+{
+    const struct candidate *candidates = report->candidates;
+    for (size_t i = 0; i < report->candidate_count; i++) {
+        bool repeated = false;
+        if (i > 0 && candidates[i].id == candidates[i - 1].id)
+            continue;
+        for (size_t j = 0; j < i && !repeated; j++)
+            repeated = genome_equal(&candidates[i].genome, &candidates[j].genome);
+        report->repeated += repeated;
+        report->redrawn += candidates[i].redraws > 0;
+        report->redraws += candidates[i].redraws;
+    }
+}
+
 enum error report_make(struct report *report, const struct report_input *input)
 {
     enum error err = ERR_NONE;
@@ -102,6 +118,8 @@ enum error report_make(struct report *report, const struct report_input *input)
                        report->best->id));
     TRY(objective_front(&report->front, &report->front_count, candidates, count, search));
     TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
+    TRY(credit_operators(&report->operators, &report->operator_count, candidates, count, search));
+    take_duplicates(report);
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
 out:
     if (err != ERR_NONE)
@@ -116,5 +134,6 @@ void report_free(struct report *report)
     free(report->front);
     free(report->generations);
     free(report->devices);
+    free(report->operators);
     *report = (struct report){0};
 }

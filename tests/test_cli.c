@@ -338,6 +338,7 @@ static void test_whole_run(void **state)
     static const char *const files[] = {"candidates.csv",
                                         "generations.csv",
                                         "pareto.csv",
+                                        "operators.csv",
                                         "report.md",
                                         "best_genome.txt",
                                         "settings.ini",

@@ -220,11 +220,15 @@ static void headers_are_kept(void **state)
     static const char *const headers[] = {
         "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
         "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
-        "validation_accuracy,device,worker,started_utc,duration_s,images_per_s\r\n",
+        "validation_accuracy,device,worker,started_utc,duration_s,images_per_s,activations,"
+        "redraws\r\n",
         "schema,run,generation,evaluated,failed,best_validation_accuracy,"
         "mean_validation_accuracy,median_validation_accuracy,worst_validation_accuracy,"
         "best_candidate,best_genome,best_parameters,elapsed_s\r\n",
         "schema,run,candidate,generation,genome,parameters,macs,validation_accuracy\r\n",
+        "schema,run,operator,uses,failed,compared,better,better_share,better_share_low,"
+        "better_share_high,accuracy_change,accuracy_change_low,accuracy_change_high,"
+        "parameter_change,parameter_change_low,parameter_change_high\r\n",
     };
     size_t i = 0;
     for (; all_tables[i] != NULL; i++) {
@@ -244,7 +248,8 @@ static struct candidate example(void)
                                   .status = CANDIDATE_DONE,
                                   .operator_name = "filters",
                                   .parent = 99,
-                                  .cost = {.parameters = 59546, .macs = 5700000},
+                                  .redraws = 2,
+                                  .cost = {59546, 5700000, 40000},
                                   .epochs = 2,
                                   .train_images = 10000,
                                   .seed = UINT64_C(0xfedcba9876543210),
@@ -273,7 +278,7 @@ static void writes_candidates(void **state)
                         "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",\"mutation\","
                         "\"filters\",\"c000099\",3,59546,5700000,2,10000,"
                         "\"sfedcba9876543210\",0.500000,0.250000,0.912500,\"'=cmd()\",\"w01\","
-                        "2026-01-31T02:15:00,13.250000,1500.500000\r\n");
+                        "2026-01-31T02:15:00,13.250000,1500.500000,40000,2\r\n");
     csv_free_rows(&rows);
 
     /* Diverged, random: no score, no parent, but times. */
@@ -354,6 +359,39 @@ static void writes_the_front(void **state)
     csv_free_rows(&rows);
 }
 
+static void writes_operators(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct operator_credit credit = {
+        .name = "filters",
+        .uses = 12,
+        .failed = 1,
+        .compared = 10,
+        .better = 4,
+        .better_interval = {0.17, 0.69},
+        .accuracy_change = {10, -0.004, 0.02, {-0.018, 0.0102}},
+        .parameter_change = {10, 1500.5, 4000, {-1361, 4362}},
+    };
+    struct csv_rows rows = {0};
+    table_row(&rows, &operators_table, &credit, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",\"filters\",12,1,10,4,0.400000,0.170000,0.690000,-0.004000,"
+                        "-0.018000,0.010200,1500.500000,-1361.000000,4362.000000\r\n");
+    csv_free_rows(&rows);
+
+    /* Random genomes have no parents. */
+    struct interval none = {NAN, NAN};
+    credit = (struct operator_credit){.name = "random",
+                                      .uses = 20,
+                                      .better_interval = none,
+                                      .accuracy_change = {0, NAN, NAN, none},
+                                      .parameter_change = {0, NAN, NAN, none}};
+    table_row(&rows, &operators_table, &credit, &context);
+    assert_string_equal(rows.text.data, "1,\"night\",\"random\",20,0,0,0,,,,,,,,,\r\n");
+    csv_free_rows(&rows);
+}
+
 static void column_names_are_plain(void **state)
 {
     (void)state;
@@ -382,6 +420,7 @@ int main(void)
         cmocka_unit_test(writes_candidates),
         cmocka_unit_test(writes_generations),
         cmocka_unit_test(writes_the_front),
+        cmocka_unit_test(writes_operators),
         cmocka_unit_test(column_names_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

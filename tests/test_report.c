@@ -97,6 +97,7 @@ static struct run *make_run(void)
     c[3] = candidate(3, 1, "filters", "NC32k3:relu-RC16k3:relu-RC32k3:relu-FC64:relu", 0.85);
     c[4] = candidate(4, 1, "swap", "RC16k3:relu-NC16k3:relu-RC32k3:relu-FC64:relu", NAN);
     c[4].status = CANDIDATE_LOST;
+    c[4].redraws = 3; /* of both its attempts */
     c[5] = c[4];
     c[5].attempt = 2;
     c[5].status = CANDIDATE_DIVERGED;
@@ -104,6 +105,8 @@ static struct run *make_run(void)
         candidate(5, 3, "add", "NC32k3:relu-RC16k3:relu-NC64k3:relu-RC32k3:relu-FC64:relu", 0.90);
     c[7] = candidate(6, 5, "remove", "RC16k3:relu-NC64k3:relu-RC32k3:relu-FC64:relu", NAN);
     c[7].status = CANDIDATE_RUNNING;
+    c[7].redraws = 2;
+    c[7].genome = c[0].genome;
     make_confirmation(run, 0, 5, 0.91, 97);
     make_confirmation(run, 1, 5, 0.92, 95); /* the winner: by validation, not by test */
     make_confirmation(run, 2, 3, 0.99, 99); /* of a candidate that is best no longer */
@@ -164,6 +167,16 @@ static void says_what_is_known(void **state)
     assert_int_equal(report.attempts[CANDIDATE_LOST], 1);
     assert_int_equal(report.attempts[CANDIDATE_DIVERGED], 1);
     assert_int_equal(report.attempts[CANDIDATE_RUNNING], 1);
+    /* The six mutations, and random. */
+    assert_int_equal(report.operator_count, 7);
+    assert_string_equal(report.operators[MUTATION_ADD].name, "add");
+    assert_int_equal(report.operators[MUTATION_ADD].better, 1);
+    assert_near(report.operators[MUTATION_ADD].accuracy_change.mean, 0.05);
+    assert_int_equal(report.operators[MUTATION_SWAP].failed, 1);
+    assert_int_equal(report.operators[6].uses, 3);
+    assert_int_equal(report.repeated, 1);
+    assert_int_equal(report.redrawn, 2);
+    assert_int_equal(report.redraws, 5);
     assert_near(report.elapsed_s, 58);
     assert_near(report.busy_s, 7 * 8);
     assert_near(report.confirm_s, 300);
@@ -246,6 +259,10 @@ static void writes_the_report(void **state)
     assert_has(&text, "The difference in validation accuracy is +0.1000");
     assert_has(&text, "| c000001 | 0 | random | 0.8000 |");
     assert_has(&text, "| c000005 | 1 | add | 0.9000 | 35,450 |");
+    assert_has(&text, "| add | 1 | 0 | 1 of 1 (0.21 to 1.00) | +0.0500 | +23104 |");
+    assert_has(&text, "| swap | 1 | 1 | - | - | - |");
+    assert_has(&text, "5 genomes that had been proposed before were drawn again, for 2 candidates; "
+                      "1 candidates have a genome that an earlier one has, and were trained");
     assert_has(&text, "| attempts lost | 1 |");
     assert_has(&text, "| PoCL \\| cpu | 2 | 7 | 2 | 56 s | 500 |");
     assert_has(&text, "\nclade 0.1.0, with");
@@ -338,10 +355,7 @@ static void write_all_files(const char *dir, struct run *run)
     for (int g = 0; g < 2; g++)
         assert_int_equal(run_files_generation(dir, "night", run->candidates, RUN_CANDIDATES, g),
                          ERR_NONE);
-    assert_int_equal(run_files_tables(dir, "night", run->candidates, RUN_CANDIDATES,
-                                      report.generations, report.generation_count, report.front,
-                                      report.front_count),
-                     ERR_NONE);
+    assert_int_equal(run_files_tables(dir, &report), ERR_NONE);
     assert_int_equal(run_files_report(dir, &report), ERR_NONE);
     report_free(&report);
 }
@@ -352,9 +366,9 @@ static void fills_a_directory(void **state)
     static const char *const names[] = {
         "settings.ini",   "generations/gen_0000.csv", "generations/gen_0001.csv",
         "candidates.csv", "generations.csv",          "pareto.csv",
-        "report.md",      "best_genome.txt"};
+        "report.md",      "best_genome.txt",          "operators.csv"};
     /* Rows and the header; for the others, files without CRLF. */
-    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0};
+    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0, 8};
     enum { FILES = sizeof names / sizeof names[0] };
     struct run *run = make_run();
     char dir[] = "/tmp/clade-test-report-XXXXXX";
@@ -409,9 +423,7 @@ static void names_the_file_that_fails(void **state)
     assert_int_equal(run_files_generation(dir, "night", run->candidates, RUN_CANDIDATES, 0),
                      ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/generations"));
-    assert_int_equal(
-        run_files_tables(dir, "night", run->candidates, RUN_CANDIDATES, NULL, 0, NULL, 0),
-        ERR_OUTPUT);
+    assert_int_equal(run_files_tables(dir, &report), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/candidates.csv"));
     assert_int_equal(run_files_report(dir, &report), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/report.md"));

@@ -165,6 +165,7 @@ static void assert_files_as_rebuilt(const char *name)
     static const char *const files[] = {"candidates.csv",
                                         "generations.csv",
                                         "pareto.csv",
+                                        "operators.csv",
                                         "report.md",
                                         "best_genome.txt",
                                         "generations/gen_0000.csv",

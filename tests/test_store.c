@@ -67,8 +67,8 @@ static struct candidate example(int64_t id)
     struct candidate c = {.id = id,
                           .generation = (int)id / 4,
                           .parent = id < 4 ? -1 : id - 4,
-                          .cost = {.parameters = 1000 + id, .macs = 5000 + id, .activations = 7},
                           .redraws = (int)id % 3,
+                          .cost = {.parameters = 1000 + id, .macs = 5000 + id, .activations = 7},
                           .epochs = 3,
                           .train_images = 500,
                           .seed = 0xfedcba9876543210u + (uint64_t)id};
@@ -178,8 +178,8 @@ static void test_rows_round_trip(void **state)
         assert_true(genome_equal(&have->genome, &want.genome));
         assert_string_equal(have->operator_name, want.operator_name);
         assert_int_equal(have->parent, want.parent);
+        assert_int_equal(have->redraws, want.redraws);
         assert_memory_equal(&have->cost, &want.cost, sizeof want.cost);
-        assert_int_equal(have->redraws, i % 3);
         assert_int_equal(have->epochs, 3);
         assert_int_equal(have->train_images, 500);
         assert_true(have->seed == want.seed);
@@ -649,8 +649,8 @@ static void test_newer_version(void **state)
 {
     (void)state;
     OK(store_close(create()));
-    run_sql("PRAGMA user_version = 2");
-    assert_refused("store version 2");
+    run_sql("PRAGMA user_version = 1000");
+    assert_refused("store version 1000");
 }
 
 static void test_lost_pages(void **state)

@@ -1,0 +1,72 @@
+/* The sections of report.md on how the search went. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "outputs/report_text.h"
+
+static void put_interval(struct text *out, const char *format, const struct interval *interval)
+{
+    if (isnan(interval->low) || isnan(interval->high)) {
+        text_append(out, " |");
+        return;
+    }
+    text_append(out, " (");
+    report_put_number(out, format, interval->low);
+    text_append(out, " to ");
+    report_put_number(out, format, interval->high);
+    text_append(out, ") |");
+}
+
+static void put_operators(struct text *out, const struct report *report)
+{
+    if (report->operator_count == 0)
+        return;
+    text_append(out,
+                "## Operators\n\n"
+                "Each child against its parent, with 95 % intervals. Parents were chosen because "
+                "their score was high, so they are flattered and children look worse: compare "
+                "operators with each other, not with 0. `operators.csv` has the same numbers.\n\n"
+                "| operator | candidates | failed | better than the parent | change in accuracy | "
+                "change in parameters |\n|---|--:|--:|---|---|---|\n");
+    for (size_t i = 0; i < report->operator_count; i++) {
+        const struct operator_credit *credit = &report->operators[i];
+        text_printf(out, "| %s | %d | %d |", credit->name, credit->uses, credit->failed);
+        if (credit->compared == 0) {
+            text_append(out, " - | - | - |\n");
+            continue;
+        }
+        text_printf(out, " %d of %d", credit->better, credit->compared);
+        put_interval(out, "%.2f", &credit->better_interval);
+        report_put_number(out, " %+.4f", credit->accuracy_change.mean);
+        put_interval(out, "%+.4f", &credit->accuracy_change.interval);
+        report_put_number(out, " %+.0f", credit->parameter_change.mean);
+        put_interval(out, "%+.0f", &credit->parameter_change.interval);
+        text_append(out, "\n");
+    }
+    if (report->settings->search.adapt == ADAPT_BANDIT)
+        text_printf(out,
+                    "\nOperators were drawn by their successes among the %d latest children, but "
+                    "for a share of %.2f.\n",
+                    report->settings->search.adapt_window, report->settings->search.adapt_floor);
+    text_append(out, "\n");
+}
+
+static void put_duplicates(struct text *out, const struct report *report)
+{
+    const struct search_settings *search = &report->settings->search;
+    text_append(out, "## Duplicates\n\n");
+    if (search->duplicates == DUPLICATES_AVOID)
+        text_printf(out,
+                    "%" PRId64 " genomes that had been proposed before were drawn again, for %d "
+                    "candidates; ",
+                    report->redraws, report->redrawn);
+    text_printf(out, "%d candidates have a genome that an earlier one has%s.\n\n", report->repeated,
+                report->repeated > 0 ? ", and were trained under a seed of their own" : "");
+}
+
+void report_put_search(struct text *out, const struct report *report)
+{
+    put_operators(out, report);
+    if (report->ended > 0)
+        put_duplicates(out, report);
+}

@@ -1,0 +1,28 @@
+/* What the files that write report.md share: outputs/report*.c alone include this. */
+#ifndef CLADE_OUTPUTS_REPORT_TEXT_H
+#define CLADE_OUTPUTS_REPORT_TEXT_H
+
+#include <stdint.h>
+
+#include "inputs/genome.h"
+#include "inputs/records.h"
+#include "pipeline/base/text.h"
+
+/* Text from outside (device and run names), so that it cannot change the page's structure. */
+void report_put_outside(struct text *out, const char *s);
+
+/* 208202 as "208,202". */
+void report_put_count(struct text *out, int64_t value);
+
+/* By a printf format for one double; "-" for NAN. */
+void report_put_number(struct text *out, const char *format, double value);
+
+/* As code. */
+void report_put_genome(struct text *out, const struct genome *genome);
+
+void report_put_duration(struct text *out, double seconds);
+
+/* The sections on how the search went (report_search.c): operators, duplicates. */
+void report_put_search(struct text *out, const struct report *report);
+
+#endif
