@@ -230,6 +230,7 @@ static void test_check(void **state)
     assert_fine(result);
     assert_int_equal(strncmp(result->out, "check,status,value,unit,detail\r\n", 32), 0);
     double predicted;
+    assert_non_null(strstr(result->out, "\"self-test\",\"ok\","));
     const char *time = strstr(result->out, "\"time\",\"ok\",");
     assert_non_null(time);
     assert_int_equal(sscanf(time, "\"time\",\"ok\",%lf,\"s\"", &predicted), 1);
@@ -288,6 +289,9 @@ static void test_devices(void **state)
     assert_non_null(strstr(result->out, "platform_index,device_index,platform,device,type,"));
     assert_non_null(strstr(result->out, "\r\n0,0,"));
     assert_non_null(strstr(result->out, ",3,"));
+    result = clade("devices --self-test --format csv");
+    assert_fine(result);
+    assert_non_null(strstr(result->out, ",\"passed\"\r\n"));
     assert_refused(
         clade("train --device 7.7 --set data.dir=%s RC8k3:relu-RC8k3:relu-FC64:relu", directory),
         ERR_DATA, directory); /* data come first */
