@@ -62,6 +62,14 @@ struct estimate {
     struct interval interval; /* 95 % of the mean */
 };
 
+/* What the trainings of one genome gave, over several nights. */
+struct remembered {
+    struct genome genome;
+    int64_t count;
+    double mean;    /* of the validation accuracies */
+    double squares; /* sum of the squared deviations from it */
+};
+
 /* What one operator did; stages/credit.h. A share, of which the interval is known, is better /
    compared. */
 struct operator_credit {

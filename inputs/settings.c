@@ -305,6 +305,11 @@ enum error settings_check(const struct settings *settings)
                          "search.sample = %d is over search.population = %d: lower the sample or "
                          "raise the population",
                          search->sample, search->population);
+    if (search->populate != POPULATE_RANDOM && strcmp(settings->memory.file, MEMORY_NONE) == 0)
+        return error_set(ERR_USAGE,
+                         "search.populate = %s takes genomes of earlier nights: name "
+                         "their file in memory.file, or set search.populate = random",
+                         search->populate == POPULATE_MEMORY ? "memory" : "mixed");
     double weights = 0;
     for (int i = 0; i < MUTATION_COUNT; i++)
         weights += search->mutation_weights[i];

@@ -55,6 +55,7 @@ enum algorithm {
 
 enum objective { OBJECTIVE_ACCURACY, OBJECTIVE_WEIGHTED, OBJECTIVE_PARETO };
 enum cost_kind { COST_PARAMETERS, COST_MACS, COST_ACTIVATIONS }; /* of struct genome_cost */
+enum populate { POPULATE_RANDOM, POPULATE_MEMORY, POPULATE_MIXED };
 enum duplicates { DUPLICATES_AVOID, DUPLICATES_ALLOW };
 enum adapt { ADAPT_NONE, ADAPT_BANDIT };
 enum { ADAPT_WINDOW_MAX = 1000 };
@@ -76,10 +77,11 @@ struct search_settings {
     struct int_list costs;     /* enum cost_kind: what accuracy is traded against */
     uint64_t seed;
     int population; /* P */
-    int sample;     /* S */
-    int cycles;     /* candidates in all, the first P included */
-    int in_flight;  /* candidate k is bred from the results of candidates 0..k-in_flight only, so
-                       the search does not depend on timing or on how many workers there are */
+    enum populate populate;
+    int sample;    /* S */
+    int cycles;    /* candidates in all, the first P included */
+    int in_flight; /* candidate k is bred from the results of candidates 0..k-in_flight only, so
+                      the search does not depend on timing or on how many workers there are */
     enum duplicates duplicates;
     int redraws;                             /* to avoid a duplicate */
     double mutation_weights[MUTATION_COUNT]; /* relative; 0 switches one off */
@@ -127,6 +129,12 @@ struct device_settings {
     enum conv_family conv;
 };
 
+struct memory_settings {
+    char file[SETTINGS_PATH_SIZE]; /* MEMORY_NONE: none */
+};
+
+#define MEMORY_NONE "none"
+
 struct output_settings {
     char dir[SETTINGS_PATH_SIZE]; /* new run directories are made here */
 };
@@ -138,6 +146,7 @@ struct settings {
     struct training_settings training;
     struct confirm_settings confirm;
     struct device_settings devices;
+    struct memory_settings memory;
     struct output_settings outputs;
 };
 

@@ -22,6 +22,7 @@ WORDS(algorithm_word, ALGORITHM_TABLE(X))
 #undef X
 WORDS(objective_word, "accuracy", "weighted", "pareto")
 WORDS(cost_word, "parameters", "macs", "activations")
+WORDS(populate_word, "random", "memory", "mixed")
 WORDS(duplicates_word, "avoid", "allow")
 WORDS(adapt_word, "none", "bandit")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
@@ -154,6 +155,9 @@ const struct setting setting_table[] = {
     INTEGER(search, population, "20", "candidates", 1, 100000,
             "P: so many random candidates come first, and so many of the most recent breed. It is "
             "also the length of a generation."),
+    WORD(search, populate, "random", populate_word,
+         "The first P candidates: random genomes; the best of earlier nights (memory.file), and "
+         "random ones where they are not enough; or half and half (mixed)."),
     INTEGER(search, sample, "5", "candidates", 1, 100000,
             "S: the best of so many, drawn from the population with replacement, is the parent."),
     INTEGER(search, cycles, "100", "candidates", 1, 1e6,
@@ -234,6 +238,10 @@ const struct setting setting_table[] = {
          "A candidate that trains longer ends as timeout. 0: no limit."),
     WORD(devices, conv, "auto", conv_word,
          "The family of convolution kernels; auto takes the best for the device."),
+
+    TEXT(memory, file, MEMORY_NONE,
+         "The results of all nights, in one SQLite file that is made when it is not there; several "
+         "runs may share it. none: no memory."),
 
     TEXT(outputs, dir, "runs", "Where the directories of new runs are made."),
 };

@@ -163,7 +163,7 @@ static void test_unknown(void **state)
     assert_refused("[data]\nepochs = 5\n", 2, "data.epochs", "[confirm]");
     assert_refused("[data]\nxyzzy = 5\n", 2, "data.xyzzy", "validation_images");
     assert_refused("[trainin]\n\nepochs = 5\n", 3, "no such section", "did you mean [training]?");
-    assert_refused("[zzzzzzzzzzzz]\nepochs = 5\n", 2, "no such section", "[devices] [outputs]");
+    assert_refused("[zzzzzzzzzzzz]\nepochs = 5\n", 2, "no such section", "[devices] [memory] [outputs]");
     assert_refused("epochs = 5\n", 1, ".epochs = 5", "[data] [space]");
     assert_refused("[training]\nEpochs = 5\n", 2, "no such key", "did you mean epochs");
 }
@@ -381,6 +381,11 @@ static void test_check(void **state)
         settings.search.mutation_weights[i] = 0;
     assert_int_equal(settings_check(&settings), ERR_USAGE);
     settings.search.algorithm = ALGORITHM_RANDOM;
+    assert_int_equal(settings_check(&settings), ERR_NONE);
+    settings.search.populate = POPULATE_MIXED;
+    assert_int_equal(settings_check(&settings), ERR_USAGE);
+    assert_non_null(strstr(error_message(), "memory.file"));
+    assert_int_equal(settings_apply(&settings, NULL, "memory.file=nights.sqlite"), ERR_NONE);
     assert_int_equal(settings_check(&settings), ERR_NONE);
 }
 
