@@ -59,13 +59,15 @@ void device_prepare_slot(int part, int parts)
         return;
     }
     prepared_cores = end - first;
-    /* PoCL: on one core its "basic" device works in the calling thread; on several, as many
-       threads as there are cores. What the user has chosen stays; device_open copes. */
+    /* PoCL: on one core its "basic" device ("cpu-minimal" from 4.0 on; names that it does not know
+       are passed over) works in the calling thread; on several, as many threads as there are
+       cores. What the user has chosen stays; device_open copes. */
     char threads[16];
     snprintf(threads, sizeof threads, "%d", prepared_cores);
     setenv("POCL_MAX_PTHREAD_COUNT", threads, 0);
+    setenv("POCL_CPU_MAX_CU_COUNT", threads, 0); /* the same from 4.0 on */
     if (prepared_cores == 1 && getenv("POCL_DEVICES") == NULL) {
-        setenv("POCL_DEVICES", "basic", 1);
+        setenv("POCL_DEVICES", "basic cpu-minimal", 1);
         pocl_made_basic = true;
     }
 }
@@ -87,8 +89,8 @@ static enum error find(cl_platform_id *platform, cl_device_id *id, int platform_
     }
     *platform = platforms[platform_index];
     TRY(device_ids(&ids, &count, *platform));
-    /* POCL_DEVICES=basic leaves that platform with one device, the CPU, whatever its index was
-       when the devices were listed without it. */
+    /* With "basic" that platform has one device, the CPU, whatever its index was when the devices
+       were listed without it. */
     char name[DEVICE_TEXT_SIZE] = "";
     clGetPlatformInfo(*platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
     if (parts > 1 && pocl_made_basic && count == 1 &&

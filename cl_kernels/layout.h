@@ -4,10 +4,10 @@
  *
  * Activations: float x[image][block][row][column][lane]. Channels come in blocks of `lanes`
  * (16; 8 where that wastes less; an input image of few channels keeps its own number); lanes past
- * the last channel hold zeros. Every image plane has a border of `halo` zero pixels on all four
- * sides, which kernels read but never write, so that padding costs no test in an inner loop. A
- * buffer ends with LAYOUT_SLACK readable floats, so that a ragged register tile may read past the
- * last row.
+ * the last channel hold zeros in gradients, and anything finite in activations, where nobody reads
+ * them. Every image plane has a border of `halo` zero pixels on all four sides, which kernels read
+ * but never write, so that padding costs no test in an inner loop. A buffer ends with LAYOUT_SLACK
+ * readable floats, so that a ragged register tile may read past the last row.
  *
  * Weights: float w[group][tap][input channel][lane], group = `group` output channels (a multiple
  * of the output's lanes; the last group is filled up with zeros), tap = row * kernel + column.

@@ -9,6 +9,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
 #include "pipeline/command.h"
+#include "pipeline/device_test.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
 
@@ -127,6 +128,26 @@ static enum error check_data(struct listing *listing, struct plan *plan)
 out:
     split_free(&split);
     images_free(&images);
+    return err;
+}
+
+/* The self-test of one slot of every device that the run would use. */
+static enum error test_devices(struct listing *listing, const struct slot *slots, size_t slot_count,
+                               enum conv_family family)
+{
+    enum error err = ERR_NONE;
+    for (size_t i = 0; i < slot_count; i++) {
+        struct device_test test;
+        if (slots[i].part > 0)
+            continue;
+        TRY(device_test_run(&test, &slots[i], family));
+        if (test.failure[0] != '\0')
+            return error_set(ERR_NO_DEVICE, "%s", test.failure);
+        put(listing, "self-test", "ok", test.checks, "checks",
+            "%d checks on %s, worst error %.3f of what is allowed", test.checks,
+            slots[i].device.info.name, test.worst);
+    }
+out:
     return err;
 }
 
@@ -267,6 +288,7 @@ static enum error run(struct arguments *arguments)
     TRY(check_data(&listing, &plan));
     TRY(space_init(&space, &plan.settings.space, &plan.shape));
     TRY(find_slots(&listing, &slots, &slot_count, &plan.settings));
+    TRY(test_devices(&listing, slots, slot_count, plan.settings.devices.conv));
     TRY(measure_samples(seconds, &forecast, &plan, &space, slots, slot_count));
     predict(&forecast, seconds, &plan, slot_count);
     put_forecast(&listing, &forecast, &plan, slots, slot_count);
@@ -291,8 +313,9 @@ const struct command command_check = {
     .summary = "Check settings, data and devices, and predict time and memory of a run",
     .examples = "clade check inputs/searches/nightly.ini\n"
                 "clade check inputs/searches/nightly.ini --samples 20 --format csv\n",
-    .text = "Random genomes of the search space are trained on all slots at once for a moment;\n"
-            "time and memory of the run follow from them. Nothing is written.\n",
+    .text = "Every operation is compared with plain C on each device that would be used. Random\n"
+            "genomes of the search space are trained on all slots at once for a moment; time and\n"
+            "memory of the run follow from them. Nothing is written.\n",
     .options = options,
     .least = 1,
     .most = 1,

@@ -1,0 +1,146 @@
+/*
+ * The kernels on Oclgrind, a simulator that reports data races, invalid accesses and wrong API
+ * calls: local memory and barriers on a device that, unlike PoCL's, does not run a work-group in
+ * one thread. CMake tells where its driver is (OCLGRIND_ICD).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cl_kernels/check_conv.h"
+#include "cl_kernels/launch.h"
+#include "cl_kernels/selftest.h"
+
+static struct device *device;
+static char directory[] = "/tmp/clade-test-races-XXXXXX";
+static char icd_path[64], log_path[64];
+
+static void ok(enum error err)
+{
+    if (err != ERR_NONE)
+        fail_msg("%s: %s", error_name(err), error_message());
+}
+
+/* What the simulator has reported since the last call, at most `size` bytes. */
+static size_t reports(char *text, size_t size)
+{
+    static long seen;
+    FILE *file = fopen(log_path, "r");
+    if (file == NULL)
+        return 0;
+    assert_int_equal(fseek(file, seen, SEEK_SET), 0);
+    size_t length = fread(text, 1, size - 1, file);
+    text[length] = '\0';
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    seen = ftell(file);
+    assert_int_equal(fclose(file), 0);
+    return length;
+}
+
+static void assert_no_report(void)
+{
+    static char text[4096];
+    ok(device_finish(device));
+    if (reports(text, sizeof text) > 0)
+        fail_msg("the simulator reports: %s", text);
+}
+
+/* Neighbours pass a value through local memory without a barrier. */
+static void test_a_race_is_reported(void **state)
+{
+    (void)state;
+    const char *source = "kernel void racy(global int *x) {\n"
+                         "    local int shared[4];\n"
+                         "    int i = get_local_id(0);\n"
+                         "    shared[i] = i;\n"
+                         "    x[i] = shared[(i + 1) % 4];\n"
+                         "}\n";
+    static char text[4096];
+    cl_kernel kernel;
+    cl_mem buffer;
+    struct launch launch;
+    ok(device_buffer(&buffer, device, 64));
+    ok(program_kernel_build(&kernel, device, "racy", &source, 1, "", "racy"));
+    launch_start(&launch, device, kernel, "racy");
+    launch_buffer(&launch, buffer);
+    ok(launch_run_local(&launch, (const size_t[3]){4, 1, 1}, (const size_t[3]){4, 1, 1}));
+    ok(device_finish(device));
+    assert_true(reports(text, sizeof text) > 0);
+    assert_non_null(strstr(text, "race"));
+    clReleaseKernel(kernel);
+    device_release(device, &buffer);
+}
+
+/* Small: the simulator interprets every instruction. All strides, splits of the batch, and tiles
+   with work-items past the end. */
+static void test_tiled(void **state)
+{
+    (void)state;
+    static const struct conv_case cases[] = {
+        {{1, 3, 3, 1}, 5, 4, 2, 2, ACT_RELU, 0},  {{3, 17, 3, 2}, 5, 3, 3, 2, ACT_SWISH, 0},
+        {{17, 5, 1, 1}, 9, 8, 1, 1, ACT_TANH, 1}, {{2, 33, 5, 2}, 4, 4, 2, 1, ACT_GELU, 0},
+        {{9, 8, 1, 2}, 3, 5, 2, 2, ACT_COUNT, 0}, {{1, 1, 7, 1}, 3, 3, 9, 8, ACT_SIGMOID, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ok(conv_check(device, CONV_TILED, &cases[i], NULL));
+        assert_no_report();
+    }
+}
+
+/* Every other kernel of ours. */
+static void test_all_operations(void **state)
+{
+    (void)state;
+    ok(device_self_test(device, CONV_VECTOR, NULL, NULL));
+    assert_no_report();
+}
+
+static int open_device(void **state)
+{
+    (void)state;
+    if (mkdtemp(directory) == NULL)
+        return 1;
+    snprintf(icd_path, sizeof icd_path, "%s/oclgrind.icd", directory);
+    snprintf(log_path, sizeof log_path, "%s/log", directory);
+    FILE *icd = fopen(icd_path, "w");
+    if (icd == NULL)
+        return 1;
+    fprintf(icd, "%s\n", OCLGRIND_ICD);
+    if (fclose(icd) != 0)
+        return 1;
+    setenv("OCL_ICD_VENDORS", directory, 1);
+    setenv("OCLGRIND_DATA_RACES", "1", 1);
+    setenv("OCLGRIND_CHECK_API", "1", 1);
+    setenv("OCLGRIND_LOG", log_path, 1);
+    setenv("XDG_CACHE_HOME", directory, 1);
+    if (device_open(&device, 0, 0, 0, 1) != ERR_NONE) {
+        print_error("%s\n", error_message());
+        return 1;
+    }
+    return strstr(device_get_info(device)->name, "Oclgrind") == NULL;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    char command[64];
+    device_close(device);
+    snprintf(command, sizeof command, "rm -r '%s'", directory);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_race_is_reported),
+        cmocka_unit_test(test_tiled),
+        cmocka_unit_test(test_all_operations),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
