@@ -2,6 +2,10 @@
  * The kernels on Oclgrind, a simulator that reports data races, invalid accesses and wrong API
  * calls: local memory and barriers on a device that, unlike PoCL's, does not run a work-group in
  * one thread. CMake tells where its driver is (OCLGRIND_ICD).
+ *
+ *     test_races                  all operations
+ *     test_races ITEMS BYTES      the tiled convolutions, on a device that allows so many
+ * work-items in a group and bytes of local memory
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +24,8 @@
 static struct device *device;
 static char directory[] = "/tmp/clade-test-races-XXXXXX";
 static char icd_path[64], log_path[64];
+static size_t most_items; /* 0: the simulator's own limits */
+static uint64_t local_bytes;
 
 static void ok(enum error err)
 {
@@ -123,7 +129,10 @@ static int open_device(void **state)
         print_error("%s\n", error_message());
         return 1;
     }
-    return strstr(device_get_info(device)->name, "Oclgrind") == NULL;
+    const struct device_info *info = device_get_info(device);
+    bool limited =
+        most_items == 0 || (info->max_work_group == most_items && info->local_bytes == local_bytes);
+    return strstr(info->name, "Oclgrind") == NULL || !limited;
 }
 
 static int close_device(void **state)
@@ -135,12 +144,19 @@ static int close_device(void **state)
     return system(command);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest all[] = {
         cmocka_unit_test(test_a_race_is_reported),
         cmocka_unit_test(test_tiled),
         cmocka_unit_test(test_all_operations),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    const struct CMUnitTest limited[] = {cmocka_unit_test(test_tiled)};
+    if (argc != 3)
+        return cmocka_run_group_tests(all, open_device, close_device);
+    setenv("OCLGRIND_MAX_WGSIZE", argv[1], 1);
+    setenv("OCLGRIND_LOCAL_MEM_SIZE", argv[2], 1);
+    most_items = (size_t)atol(argv[1]);
+    local_bytes = (uint64_t)atol(argv[2]);
+    return cmocka_run_group_tests(limited, open_device, close_device);
 }
