@@ -2,11 +2,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pipeline/bench_operations.h"
 #include "pipeline/command.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
 
-enum { OPTION_GENOME = 1, OPTION_BATCH, OPTION_SECONDS, OPTION_CONV, OPTION_SET, OPTION_FORMAT };
+enum {
+    OPTION_GENOME = 1,
+    OPTION_OPS,
+    OPTION_BATCH,
+    OPTION_SECONDS,
+    OPTION_CONV,
+    OPTION_SET,
+    OPTION_FORMAT
+};
 
 enum { GENOMES_MAX = 64 };
 
@@ -23,6 +32,7 @@ static const char *const default_genomes[] = {
 
 struct request {
     enum format format;
+    bool operations;
     struct settings settings;
     double seconds;
     struct genome genomes[GENOMES_MAX];
@@ -60,6 +70,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
         switch (id) {
         case OPTION_GENOME:
             TRY(add_genome(request, value));
+            break;
+        case OPTION_OPS:
+            request->operations = true;
             break;
         case OPTION_BATCH:
             TRY(set(request, "training.batch", value));
@@ -118,6 +131,25 @@ static void put_row(struct listing *listing, const struct request *request,
     listing_text(listing, measured != NULL ? "ok" : "too_big");
 }
 
+static enum error measure_genomes(const struct request *request, struct measure *measure,
+                                  double peak, const struct slot *slots, size_t slot_count)
+{
+    enum error err = ERR_NONE;
+    struct listing listing;
+    listing_begin(&listing, request->format, columns, sizeof columns / sizeof columns[0]);
+    for (int i = 0; i < request->genome_count && err == ERR_NONE; i++) {
+        struct measured measured;
+        err = measure_training(&measured, measure, &request->genomes[i], request->seconds);
+        if (err == ERR_NONE || err == ERR_TOO_BIG) {
+            put_row(&listing, request, &request->genomes[i], err == ERR_NONE ? &measured : NULL,
+                    peak, slots, slot_count);
+            err = ERR_NONE;
+        }
+    }
+    enum error printed = listing_print(&listing);
+    return err != ERR_NONE ? err : printed;
+}
+
 static enum error run(struct arguments *arguments)
 {
     enum error err = ERR_NONE;
@@ -126,7 +158,6 @@ static enum error run(struct arguments *arguments)
     struct slot *slots = NULL;
     size_t device_count, slot_count;
     struct measure *measure = NULL;
-    struct listing listing;
     double peak;
     TRY(read_arguments(&request, arguments));
     TRY(probe_devices(&devices, &device_count));
@@ -134,18 +165,20 @@ static enum error run(struct arguments *arguments)
     TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
                       request.settings.devices.conv));
     TRY(measure_peak(&peak, measure, peak_seconds));
-    listing_begin(&listing, request.format, columns, sizeof columns / sizeof columns[0]);
-    for (int i = 0; i < request.genome_count && err == ERR_NONE; i++) {
-        struct measured measured;
-        err = measure_training(&measured, measure, &request.genomes[i], request.seconds);
-        if (err == ERR_NONE || err == ERR_TOO_BIG) {
-            put_row(&listing, &request, &request.genomes[i], err == ERR_NONE ? &measured : NULL,
-                    peak, slots, slot_count);
-            err = ERR_NONE;
-        }
+    if (request.operations) {
+        struct bench_operations bench = {
+            .format = request.format,
+            .batch = request.settings.training.batch,
+            .slot_count = slot_count,
+            .peak_gflops = peak,
+            .conv = conv_family_name(request.settings.devices.conv),
+            .device = slots[0].device.info.name,
+            .seconds = request.seconds,
+        };
+        err = bench_operations(&bench, measure, request.genomes, request.genome_count);
+    } else {
+        err = measure_genomes(&request, measure, peak, slots, slot_count);
     }
-    enum error printed = listing_print(&listing);
-    err = err != ERR_NONE ? err : printed;
 out:
     measure_end(measure);
     free(slots);
@@ -155,6 +188,7 @@ out:
 
 static const struct option_row options[] = {
     {"genome", OPTION_GENOME, "G", "what to train; may be repeated (four examples)"},
+    {"ops", OPTION_OPS, NULL, "time the operations of a step, the longest first"},
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"seconds", OPTION_SECONDS, "S", "time for each genome, after a warm-up (5)"},
     {"conv", OPTION_CONV, "FAMILY", "auto, vector, tiled or clblast (devices.conv)"},
@@ -169,11 +203,15 @@ const struct command command_bench = {
     .summary = "Measure training speed on the slots that a run would use",
     .examples = "clade bench\n"
                 "clade bench --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 64 --seconds 10\n"
+                "clade bench --ops --genome RC8k3:relu-RC16k3:relu-FC64:relu\n"
                 "clade bench --set devices.slots=1 --conv tiled --format csv\n",
-    .text = "Images/s are summed over the slots, which train at the same time, on noise of\n"
-            "28x28x1. GFLOP/s count the convolutions' and dense layers' forward pass, input\n"
-            "gradient (except the first layer's) and weight gradient, two for a\n"
-            "multiply-accumulate; the peak is the measured rate of fused multiply-adds.\n",
+    .text =
+        "Images/s are summed over the slots, which train at the same time, on noise of\n"
+        "28x28x1. GFLOP/s count the convolutions' and dense layers' forward pass, input\n"
+        "gradient (except the first layer's) and weight gradient, two for a\n"
+        "multiply-accumulate; the peak is the measured rate of fused multiply-adds. --ops: one\n"
+        "operation at a time and waited for, all slots together; ms are those of a slot's batch,\n"
+        "GFLOP/s are summed over the slots.\n",
     .options = options,
     .least = 0,
     .most = 0,

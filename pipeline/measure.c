@@ -18,7 +18,7 @@ static const double answer_limit_s = 300;
 
 enum { NOISE_IMAGES = 8192 };
 
-enum request_kind { REQUEST_TRAINING, REQUEST_PEAK, REQUEST_END };
+enum request_kind { REQUEST_TRAINING, REQUEST_OPERATIONS, REQUEST_PEAK, REQUEST_END };
 
 /* Parent to child. The child prepares, answers, waits for a second, equal request as the starting
    shot, works, and answers again. */
@@ -34,6 +34,8 @@ struct answer {
     double images_per_s;
     double gflops;
     uint64_t device_bytes;
+    struct profile_row rows[PROFILE_ROWS_MAX];
+    int row_count;
 };
 
 struct measure {
@@ -163,6 +165,26 @@ static enum error send_answer(int socket, struct answer *answer, enum error err)
     return child_send(socket, answer, sizeof *answer);
 }
 
+static enum error prepare(struct bench *bench, const struct request *request, struct answer *answer)
+{
+    if (request->kind == REQUEST_PEAK) /* once for nothing: the driver compiles at first launch */
+        return device_peak_gflops(&answer->gflops, bench->device, 0.01);
+    return prepare_training(bench, &request->genome, answer);
+}
+
+static enum error work(struct bench *bench, const struct request *request, struct answer *answer)
+{
+    switch (request->kind) {
+    case REQUEST_PEAK:
+        return device_peak_gflops(&answer->gflops, bench->device, request->seconds);
+    case REQUEST_OPERATIONS:
+        return network_profile(answer->rows, &answer->row_count, bench->network, bench->store,
+                               request->seconds);
+    default:
+        return train_for(bench, request->seconds, answer);
+    }
+}
+
 static enum error serve(int socket, void *user)
 {
     enum error err = ERR_NONE;
@@ -174,18 +196,11 @@ static enum error serve(int socket, void *user)
         TRY(child_receive(socket, &request, sizeof request));
         if (request.kind == REQUEST_END)
             break;
-        enum error prepared = ERR_NONE;
-        if (request.kind == REQUEST_TRAINING)
-            prepared = prepare_training(&bench, &request.genome, &answer);
-        else /* once for nothing: the driver compiles at the first launch */
-            prepared = device_peak_gflops(&answer.gflops, bench.device, 0.01);
-        TRY(send_answer(socket, &answer, prepared));
+        TRY(send_answer(socket, &answer, prepare(&bench, &request, &answer)));
         TRY(child_receive(socket, &shot, sizeof shot));
         if (shot.kind != request.kind) /* another child could not prepare */
             continue;
-        enum error worked = request.kind == REQUEST_TRAINING
-                                ? train_for(&bench, request.seconds, &answer)
-                                : device_peak_gflops(&answer.gflops, bench.device, request.seconds);
+        enum error worked = work(&bench, &request, &answer);
         TRY(send_answer(socket, &answer, worked));
     }
 out:
@@ -260,7 +275,29 @@ static enum error receive(struct answer *answer, struct measure *measure, size_t
     return err != ERR_NONE ? err : error_set(ERR_DEVICE, "%s ended too early", what);
 }
 
-/* One request in all children; `sum` gets sums over them, and the largest device_bytes. */
+/* Adds what one child measured: sums, but the largest device_bytes. The children's rows are those
+   of one genome. */
+static void add_answer(struct answer *sum, const struct answer *answer)
+{
+    sum->images_per_s += answer->images_per_s;
+    sum->gflops += answer->gflops;
+    if (answer->device_bytes > sum->device_bytes)
+        sum->device_bytes = answer->device_bytes;
+    for (int i = 0; i < answer->row_count; i++) {
+        const struct profile_row *row = &answer->rows[i];
+        if (i < sum->row_count) {
+            sum->rows[i].seconds += row->seconds;
+            sum->rows[i].flops += row->flops / row->seconds;
+        } else {
+            sum->rows[i] = *row;
+            sum->rows[i].flops = row->flops / row->seconds;
+            sum->row_count = i + 1;
+        }
+    }
+}
+
+/* One request in all children; `sum` gets what add_answer() makes of theirs, with `flops` of its
+   rows a second. */
 static enum error ask_all(struct answer *sum, struct measure *measure,
                           const struct request *request)
 {
@@ -273,8 +310,6 @@ static enum error ask_all(struct answer *sum, struct measure *measure,
         enum error one = receive(&answer, measure, i);
         if (one != ERR_NONE)
             prepared = one;
-        else if (answer.device_bytes > sum->device_bytes)
-            sum->device_bytes = answer.device_bytes;
         if (one != ERR_NONE && one != ERR_TOO_BIG)
             return one;
     }
@@ -286,8 +321,7 @@ static enum error ask_all(struct answer *sum, struct measure *measure,
     for (size_t i = 0; i < measure->started; i++) {
         struct answer answer;
         TRY(receive(&answer, measure, i));
-        sum->images_per_s += answer.images_per_s;
-        sum->gflops += answer.gflops;
+        add_answer(sum, &answer);
     }
 out:
     return err;
@@ -305,6 +339,24 @@ enum error measure_training(struct measured *measured, struct measure *measure,
     *measured = (struct measured){.images_per_s = sum.images_per_s,
                                   .gflops = sum.images_per_s * flops / 1e9,
                                   .device_bytes = sum.device_bytes};
+    return ERR_NONE;
+}
+
+enum error measure_operations(struct measured_operation rows[PROFILE_ROWS_MAX], int *count,
+                              struct measure *measure, const struct genome *genome, double seconds)
+{
+    struct answer sum;
+    struct request request = {.kind = REQUEST_OPERATIONS, .genome = *genome, .seconds = seconds};
+    enum error err = ask_all(&sum, measure, &request);
+    if (err != ERR_NONE)
+        return err;
+    *count = sum.row_count;
+    for (int i = 0; i < sum.row_count; i++)
+        rows[i] =
+            (struct measured_operation){.operation = sum.rows[i].operation,
+                                        .layer = sum.rows[i].layer,
+                                        .seconds = sum.rows[i].seconds / (double)measure->started,
+                                        .gflops = sum.rows[i].flops / 1e9};
     return ERR_NONE;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cl_kernels/profile.h"
 #include "inputs/genome.h"
 #include "inputs/settings.h"
 #include "pipeline/base/error.h"
@@ -30,6 +31,19 @@ struct measured {
    after that. After any other error only measure_end() may follow. */
 enum error measure_training(struct measured *measured, struct measure *measure,
                             const struct genome *genome, double seconds);
+
+/* One operation of a training step, a whole batch on each slot. */
+struct measured_operation {
+    enum profile_operation operation;
+    int layer;      /* 0.. for convolutions; -1 for the others */
+    double seconds; /* the mean over the slots */
+    double gflops;  /* summed over the slots; 0 where nothing is counted */
+};
+
+/* Fills rows[0 .. *count) in the order of a step; all slots go through it together, for about
+   `seconds` in all. Errors as measure_training(). */
+enum error measure_operations(struct measured_operation rows[PROFILE_ROWS_MAX], int *count,
+                              struct measure *measure, const struct genome *genome, double seconds);
 
 /* The measured rate of multiply-adds, summed over the slots. */
 enum error measure_peak(double *gflops, struct measure *measure, double seconds);

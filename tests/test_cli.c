@@ -267,6 +267,55 @@ static void test_bench(void **state)
     assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
 }
 
+static void test_bench_operations(void **state)
+{
+    (void)state;
+    const struct clade_result *result = clade(
+        "bench --ops --genome RC8k3:relu-RC16k5:tanh-FC64:relu --batch 8 --seconds 0.1 "
+        "--format csv --set devices.slots=1 --genome "
+        "RC511k7:relu-NC511k7:relu-NC511k7:relu-NC511k7:relu-RC511k7:relu-FC64:relu --batch 4096");
+    assert_fine(result);
+    assert_int_equal(
+        strncmp(result->out, "genome,batch,operation,layer,gene,duration_s,time_share,", 56), 0);
+    int rows = 0;
+    double longest = 1e30, shares = 0, whole = 0, sum = 0;
+    for (const char *row = strchr(result->out, '\n') + 1; *row != '\0';
+         row = strchr(row, '\n') + 1) {
+        char operation[32], layer[8] = "", gene[32] = "";
+        double seconds, share;
+        if (strstr(row, "RC511k7") == row + 1) {
+            assert_non_null(strstr(row, ",,,,,"));
+            assert_non_null(strstr(row, "\"too_big\""));
+            continue;
+        }
+        const char *at = strstr(row, ",4096,\"") + 7;
+        int length = (int)strcspn(at, "\"");
+        snprintf(operation, sizeof operation, "%.*s", length, at);
+        at += length + 2;
+        length = (int)strcspn(at, ",");
+        snprintf(layer, sizeof layer, "%.*s", length, at);
+        at += length + 1;
+        length = (int)strcspn(at, ",");
+        snprintf(gene, sizeof gene, "%.*s", length, at);
+        assert_int_equal(sscanf(at + length + 1, "%lf,%lf", &seconds, &share), 2);
+        if (strcmp(layer, "2") == 0)
+            assert_string_equal(gene, "\"RC16k5:tanh\"");
+        if (strcmp(operation, "step") == 0) {
+            whole = seconds;
+            assert_string_equal(layer, "");
+            break;
+        }
+        assert_true(seconds <= longest && seconds > 0);
+        longest = seconds;
+        sum += seconds;
+        shares += share;
+        rows++;
+    }
+    assert_int_equal(rows, 3 + 2 + 2 + 1); /* batch, head, optimizer; two layers; no first dx */
+    assert_true(shares > 0.999 && shares < 1.001);
+    assert_true(sum > 0.999 * whole && sum < 1.001 * whole);
+}
+
 static void test_full_disk_is_an_error(void **state)
 {
     (void)state;
@@ -654,6 +703,7 @@ int main(void)
         CASE(test_print_settings_is_valid_input),
         CASE(test_check),
         CASE(test_bench),
+        CASE(test_bench_operations),
         CASE(test_full_disk_is_an_error),
         CASE(test_devices),
         CASE(test_no_driver),
