@@ -1,8 +1,8 @@
 #include "pipeline/pipeline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
@@ -311,7 +311,9 @@ static enum error run_report(struct run *run)
 static enum error write_tables_after(struct run *run, enum error err)
 {
     char message[1024];
-    strcpy(message, error_message());
+    snprintf(message, sizeof message, "%s", error_message());
+    log_event(LOG_ERROR, "%s", message);
+    store_add_event(run->store, LOG_ERROR, message);
     write_results(run, false);
     return error_set(err, "%s", message);
 }

@@ -230,3 +230,51 @@ void clade_assert_same_file(const char *directory_a, const char *directory_b, co
     free(a);
     free(b);
 }
+
+static const char search[] = "[data]\n"
+                             "dir = %s\n"
+                             "train_images = train-images\n"
+                             "train_labels = train-labels\n"
+                             "test_images = test-images\n"
+                             "test_labels = test-labels\n"
+                             "classes = 3\n"
+                             "validation_images = 60\n"
+                             "[space]\n"
+                             "max_layers = 4\n"
+                             "filters = 4 8\n"
+                             "kernels = 1 3\n"
+                             "activations = relu\n"
+                             "[search]\n"
+                             "population = 3\n"
+                             "sample = 2\n"
+                             "cycles = 7\n"
+                             "in_flight = 2\n"
+                             "[training]\n"
+                             "epochs = 2\n"
+                             "batch = 32\n"
+                             "[confirm]\n"
+                             "epochs = 3\n";
+
+void clade_write_search(const char *directory)
+{
+    char text[2048];
+    clade_write_data(directory);
+    snprintf(text, sizeof text, search, directory);
+    clade_write_text(directory, "search.ini", text);
+}
+
+void clade_assert_refused(const struct clade_result *result, enum error err, const char *part)
+{
+    const char *end = strchr(result->err, '\n');
+    if (result->status != error_exit_code(err) || strncmp(result->err, "clade: ", 7) != 0 ||
+        end == NULL || end[1] != '\0' || strstr(result->err, part) == NULL)
+        fail_msg("exit code %d, expected %d and a line with '%s'; standard error: %s",
+                 result->status, error_exit_code(err), part, result->err);
+    assert_string_equal(result->out, "");
+}
+
+void clade_assert_fine(const struct clade_result *result)
+{
+    if (result->status != 0)
+        fail_msg("exit code %d: %s", result->status, result->err);
+}

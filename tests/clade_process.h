@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "pipeline/base/error.h"
+
 enum { CLADE_OUTPUT_SIZE = 64 * 1024 };
 
 struct clade_result {
@@ -34,6 +36,15 @@ int clade_count_processes(const char *word);
 
 /* Four IDX files of 8x8 grey images of 3 classes, easy to learn: 300 for training, 60 for tests. */
 void clade_write_data(const char *directory);
+
+/* The data, and search.ini: 7 candidates of it in generations of 3, seconds in all. */
+void clade_write_search(const char *directory);
+
+/* Fails unless the program ended with this error's exit code, one line "clade: ..." with `part` in
+   it, and nothing on standard output. */
+void clade_assert_refused(const struct clade_result *result, enum error err, const char *part);
+
+void clade_assert_fine(const struct clade_result *result);
 
 /* A file with this text. */
 void clade_write_text(const char *directory, const char *name, const char *text);

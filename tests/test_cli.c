@@ -1,64 +1,31 @@
-/* The program as a user meets it: help, exit codes, one clear line for every mistake, whole runs.
- */
+/* The program as a user meets it: help, exit codes, one clear line for every mistake. */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "pipeline/base/clock.h"
 #include "pipeline/base/error.h"
-#include "pipeline/store.h"
 #include "tests/clade_process.h"
-
-static const char search[] = "[data]\n"
-                             "dir = %s\n"
-                             "train_images = train-images\n"
-                             "train_labels = train-labels\n"
-                             "test_images = test-images\n"
-                             "test_labels = test-labels\n"
-                             "classes = 3\n"
-                             "validation_images = 60\n"
-                             "[space]\n"
-                             "max_layers = 4\n"
-                             "filters = 4 8\n"
-                             "kernels = 1 3\n"
-                             "activations = relu\n"
-                             "[search]\n"
-                             "population = 3\n"
-                             "sample = 2\n"
-                             "cycles = 7\n"
-                             "in_flight = 2\n"
-                             "[training]\n"
-                             "epochs = 2\n"
-                             "batch = 32\n"
-                             "[confirm]\n"
-                             "epochs = 3\n";
 
 static char directory[64];
 
 static int set_up(void **state)
 {
     (void)state;
-    char text[2048];
     clade_directory(directory);
-    clade_write_data(directory);
-    snprintf(text, sizeof text, search, directory);
-    clade_write_text(directory, "search.ini", text);
+    clade_write_search(directory);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    unsetenv("CLADE_FAULT");
     clade_remove(directory);
     return 0;
 }
@@ -70,38 +37,19 @@ static bool exists(const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* One line "clade: ...", with `part` in it, and nothing on standard output. */
-static void assert_refused(const struct clade_result *result, enum error err, const char *part)
-{
-    const char *end = strchr(result->err, '\n');
-    if (result->status != error_exit_code(err) || strncmp(result->err, "clade: ", 7) != 0 ||
-        end == NULL || end[1] != '\0' || strstr(result->err, part) == NULL)
-        fail_msg("exit code %d, expected %d and a line with '%s'; standard error: %s",
-                 result->status, error_exit_code(err), part, result->err);
-    assert_string_equal(result->out, "");
-}
-
-static void assert_fine(const struct clade_result *result)
-{
-    if (result->status != 0)
-        fail_msg("exit code %d: %s", result->status, result->err);
-}
-
-/* ---- command lines ---- */
-
 static void test_help_and_version(void **state)
 {
     (void)state;
     static const char *const commands[] = {"run",    "train", "describe",   "devices", "check",
                                            "status", "bench", "export-csv", "worker"};
     const struct clade_result *result = clade("--help");
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_int_equal(strncmp(result->out, "Examples:\n", 10), 0);
     for (int code = 0; code < ERR_COUNT; code++)
         assert_non_null(strstr(result->out, error_text((enum error)code)));
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         result = clade("%s --help", commands[i]);
-        assert_fine(result);
+        clade_assert_fine(result);
         assert_int_equal(strncmp(result->out, "Examples:\n", 10), 0);
         assert_non_null(strstr(result->out, commands[i]));
         assert_string_equal(result->err, "");
@@ -150,7 +98,7 @@ static void test_mistakes_on_the_command_line(void **state)
         {"worker /tmp --part 2 --parts 2", "parts count from 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_refused(clade("%s", cases[i].line), ERR_USAGE, cases[i].part);
+        clade_assert_refused(clade("%s", cases[i].line), ERR_USAGE, cases[i].part);
 }
 
 static void test_absurd_genomes(void **state)
@@ -164,9 +112,10 @@ static void test_absurd_genomes(void **state)
     result = clade("%s", text);
     assert_int_equal(result->status, 2);
     assert_true(strlen(result->err) < 300);
-    assert_refused(clade("describe RC8k3:relu-RC512k3:relu-FC64:relu"), ERR_USAGE, "511");
-    assert_refused(clade("describe RC8k3:relu-RC8k3:rely-FC64:relu"), ERR_USAGE, "activation");
-    assert_refused(clade("describe RC8k3:relu-RC8k3:relu-FC64:relux"), ERR_USAGE, "column");
+    clade_assert_refused(clade("describe RC8k3:relu-RC512k3:relu-FC64:relu"), ERR_USAGE, "511");
+    clade_assert_refused(clade("describe RC8k3:relu-RC8k3:rely-FC64:relu"), ERR_USAGE,
+                         "activation");
+    clade_assert_refused(clade("describe RC8k3:relu-RC8k3:relu-FC64:relux"), ERR_USAGE, "column");
 }
 
 static void test_describe(void **state)
@@ -182,7 +131,7 @@ static void test_describe(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct clade_result *result = clade("describe %s", cases[i].genome);
-        assert_fine(result);
+        clade_assert_fine(result);
         assert_non_null(strstr(result->out, cases[i].parameters));
         assert_non_null(strstr(result->out, cases[i].genome));
     }
@@ -203,13 +152,13 @@ static void test_print_settings_is_valid_input(void **state)
     static char first[CLADE_OUTPUT_SIZE];
     const struct clade_result *result =
         clade("run --print-settings %s/search.ini --set search.seed=77", directory);
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_non_null(strstr(result->out, "; --set"));
     assert_non_null(strstr(result->out, "search.ini:8")); /* validation_images */
     strcpy(first, result->out);
     clade_write_text(directory, "printed.ini", first);
     result = clade("run --print-settings %s/printed.ini", directory);
-    assert_fine(result);
+    clade_assert_fine(result);
     /* The same values; only the origins differ. */
     char *a = first, *b = (char *)(uintptr_t)result->out;
     while (*a != '\0' && *b != '\0') {
@@ -227,7 +176,7 @@ static void test_check(void **state)
     (void)state;
     const struct clade_result *result =
         clade("check %s/search.ini --samples 2 --seconds 0.1 --format csv", directory);
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_int_equal(strncmp(result->out, "check,status,value,unit,detail\r\n", 32), 0);
     double predicted;
     assert_non_null(strstr(result->out, "\"self-test\",\"ok\","));
@@ -235,11 +184,12 @@ static void test_check(void **state)
     assert_non_null(time);
     assert_int_equal(sscanf(time, "\"time\",\"ok\",%lf,\"s\"", &predicted), 1);
     assert_true(predicted > 0);
-    assert_refused(clade("check %s/search.ini --set space.max_parameters=10", directory), ERR_USAGE,
-                   "space");
-    assert_refused(clade("check %s/search.ini --set data.dir=/no/such", directory), ERR_DATA,
-                   "/no/such");
-    assert_refused(clade("check %s/search.ini --samples 1", directory), ERR_USAGE, "from 2 to 64");
+    clade_assert_refused(clade("check %s/search.ini --set space.max_parameters=10", directory),
+                         ERR_USAGE, "space");
+    clade_assert_refused(clade("check %s/search.ini --set data.dir=/no/such", directory), ERR_DATA,
+                         "/no/such");
+    clade_assert_refused(clade("check %s/search.ini --samples 1", directory), ERR_USAGE,
+                         "from 2 to 64");
 }
 
 static void test_bench(void **state)
@@ -253,7 +203,7 @@ static void test_bench(void **state)
               "--format csv --set devices.slots=1 --genome "
               "RC511k7:relu-NC511k7:relu-NC511k7:relu-NC511k7:relu-RC511k7:relu-FC64:relu "
               "--genome RC8k3:relu-RC8k3:relu-FC64:relu");
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_int_equal(
         strncmp(result->out, "genome,parameters,batch,images_per_s,gflops,peak_gflops,", 56), 0);
     const char *row = strchr(result->out, '\n') + 1;
@@ -263,8 +213,8 @@ static void test_bench(void **state)
     assert_string_equal(genome, "RC8k3:relu-RC16k3:relu-FC64:relu");
     assert_int_equal(parameters, 2986);
     assert_true(images_per_s > 0 && gflops > 0 && peak > gflops);
-    assert_refused(clade("bench --genome RC8k3:relu"), ERR_USAGE, "column");
-    assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
+    clade_assert_refused(clade("bench --genome RC8k3:relu"), ERR_USAGE, "column");
+    clade_assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
 }
 
 static void test_bench_operations(void **state)
@@ -334,20 +284,20 @@ static void test_devices(void **state)
 {
     (void)state;
     const struct clade_result *result = clade("devices --format csv --set devices.slots=3");
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_non_null(strstr(result->out, "platform_index,device_index,platform,device,type,"));
     assert_non_null(strstr(result->out, "\r\n0,0,"));
     assert_non_null(strstr(result->out, ",3,"));
     result = clade("devices --self-test --format csv");
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_non_null(strstr(result->out, ",\"passed\"\r\n"));
-    assert_refused(
+    clade_assert_refused(
         clade("train --device 7.7 --set data.dir=%s RC8k3:relu-RC8k3:relu-FC64:relu", directory),
         ERR_DATA, directory); /* data come first */
-    assert_refused(clade("train --device 7.7 --settings %s/search.ini "
-                         "RC8k3:relu-RC8k3:relu-FC64:relu",
-                         directory),
-                   ERR_NO_DEVICE, "7.7");
+    clade_assert_refused(clade("train --device 7.7 --settings %s/search.ini "
+                               "RC8k3:relu-RC8k3:relu-FC64:relu",
+                               directory),
+                         ERR_NO_DEVICE, "7.7");
 }
 
 static void test_no_driver(void **state)
@@ -360,81 +310,10 @@ static void test_no_driver(void **state)
     const struct clade_result *result = clade("devices");
     assert_int_equal(result->status, error_exit_code(ERR_NO_DEVICE));
     assert_non_null(strstr(result->err, "pocl-opencl-icd"));
-    assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_NO_DEVICE,
-                   "no OpenCL device");
+    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                         ERR_NO_DEVICE, "no OpenCL device");
     unsetenv("OCL_ICD_VENDORS");
     assert_false(exists("run"));
-}
-
-/* ---- runs ---- */
-
-static void test_train(void **state)
-{
-    (void)state;
-    const struct clade_result *result = clade(
-        "train RC8k3:relu-RC16k3:relu-FC64:relu --settings %s/search.ini --epochs 6 --format csv",
-        directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->err, "epoch 6/6"));
-    double accuracy;
-    const char *row = strchr(result->out, '\n');
-    assert_non_null(row);
-    assert_int_equal(
-        sscanf(row + 1, "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf", &accuracy),
-        1);
-    assert_true(accuracy >= 0.6); /* chance is 1/3 */
-}
-
-static void test_whole_run(void **state)
-{
-    (void)state;
-    static const char *const files[] = {"candidates.csv",
-                                        "generations.csv",
-                                        "pareto.csv",
-                                        "operators.csv",
-                                        "report.md",
-                                        "best_genome.txt",
-                                        "settings.ini",
-                                        "log.txt",
-                                        "generations/gen_0000.csv",
-                                        "generations/gen_0001.csv",
-                                        "generations/gen_0002.csv"};
-    const struct clade_result *result =
-        clade("run %s/search.ini --out %s/a/b/run", directory, directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->out, "best genome"));
-    assert_non_null(strstr(result->out, "test accuracy"));
-    assert_non_null(strstr(result->err, "generation 2"));
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char name[128];
-        snprintf(name, sizeof name, "a/b/run/%s", files[i]);
-        if (!exists(name))
-            fail_msg("%s is missing", name);
-    }
-    assert_false(exists("a/b/run/generations/gen_0003.csv"));
-    result = clade("status %s/a/b/run", directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->out, "finished"));
-    assert_non_null(strstr(result->out, "7 of 7 candidates"));
-    /* Its own settings are valid input. */
-    assert_fine(clade("run --print-settings %s/a/b/run/settings.ini", directory));
-    /* Never overwritten. */
-    assert_refused(clade("run %s/search.ini --out %s/a/b/run", directory, directory), ERR_USAGE,
-                   "not an empty directory");
-    assert_refused(clade("run %s/search.ini --out %s", directory, directory), ERR_USAGE,
-                   "not an empty directory");
-}
-
-static void test_random_search_and_names_by_time(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 2; i++)
-        assert_fine(clade("run %s/search.ini --set search.algorithm=random --set search.cycles=2 "
-                          "--set outputs.dir=%s/runs",
-                          directory, directory));
-    char command[256];
-    snprintf(command, sizeof command, "test $(ls %s/runs | wc -l) = 2", directory);
-    assert_int_equal(system(command), 0);
 }
 
 static void test_bad_data_leaves_nothing(void **state)
@@ -445,15 +324,15 @@ static void test_bad_data_leaves_nothing(void **state)
     struct stat whole;
     assert_int_equal(stat(path, &whole), 0);
     assert_int_equal(truncate(path, whole.st_size - 1), 0);
-    assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                   "train-images");
+    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
+                         "train-images");
     assert_int_equal(truncate(path, 0), 0);
-    assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                   "train-images");
+    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
+                         "train-images");
     assert_int_equal(unlink(path), 0);
-    assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                   "train-images");
-    assert_refused(
+    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
+                         "train-images");
+    clade_assert_refused(
         clade("run %s/search.ini --set data.dir=/no/such --out %s/run", directory, directory),
         ERR_DATA, "/no/such");
     assert_false(exists("run"));
@@ -462,13 +341,13 @@ static void test_bad_data_leaves_nothing(void **state)
 static void test_bad_settings_leave_nothing(void **state)
 {
     (void)state;
-    assert_refused(
+    clade_assert_refused(
         clade("run %s/search.ini --set space.max_parameters=10 --out %s/run", directory, directory),
         ERR_USAGE, "space");
-    assert_refused(clade("run %s/search.ini --set data.validation_images=300 --out %s/run",
-                         directory, directory),
-                   ERR_USAGE, "300");
-    assert_refused(
+    clade_assert_refused(clade("run %s/search.ini --set data.validation_images=300 --out %s/run",
+                               directory, directory),
+                         ERR_USAGE, "300");
+    clade_assert_refused(
         clade("run %s/search.ini --set devices.use=5.0 --out %s/run", directory, directory),
         ERR_NO_DEVICE, "5.0");
     assert_false(exists("run"));
@@ -477,218 +356,12 @@ static void test_bad_settings_leave_nothing(void **state)
 static void test_output_that_cannot_be_made(void **state)
 {
     (void)state;
-    assert_refused(clade("run %s/search.ini --out %s/search.ini/run", directory, directory),
-                   ERR_OUTPUT, "search.ini");
-    assert_refused(clade("run %s/search.ini --out /proc/clade/run", directory), ERR_OUTPUT,
-                   "/proc/clade");
-    assert_refused(clade("run %s/search.ini --out %s/search.ini", directory, directory), ERR_USAGE,
-                   "search.ini");
-}
-
-static void test_test_data_is_opened_by_confirm_only(void **state)
-{
-    (void)state;
-    char path[128], elsewhere[128];
-    snprintf(path, sizeof path, "%s/test-images", directory);
-    snprintf(elsewhere, sizeof elsewhere, "%s/kept", directory);
-    assert_int_equal(rename(path, elsewhere), 0);
-    const struct clade_result *result =
-        clade("run %s/search.ini --out %s/run", directory, directory);
-    assert_int_equal(result->status, error_exit_code(ERR_DATA));
-    assert_non_null(strstr(result->err, "test-images"));
-    assert_true(exists("run/candidates.csv"));
-    result = clade("status %s/run", directory);
-    assert_non_null(strstr(result->out, "7 of 7 candidates"));
-    assert_non_null(strstr(result->out, "stopped"));
-    /* The search is kept; only confirm is still to do. */
-    assert_int_equal(rename(elsewhere, path), 0);
-    result = clade("run --resume %s/run", directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->out, "test accuracy"));
-}
-
-static void test_other_data_at_resume(void **state)
-{
-    (void)state;
-    assert_fine(
-        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory));
-    char path[128];
-    snprintf(path, sizeof path, "%s/train-images", directory);
-    FILE *file = fopen(path, "r+b");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 1000, SEEK_SET), 0);
-    assert_int_equal(fputc(0xfe, file), 0xfe);
-    assert_int_equal(fclose(file), 0);
-    assert_refused(clade("run --resume %s/run", directory), ERR_DATA, "not those");
-}
-
-static void test_damaged_store(void **state)
-{
-    (void)state;
-    assert_fine(
-        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory));
-    char path[128];
-    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
-    assert_int_equal(truncate(path, 8192), 0);
-    assert_refused(clade("run --resume %s/run", directory), ERR_DATA, "store.sqlite");
-    assert_refused(clade("status %s/run", directory), ERR_DATA, "store.sqlite");
-    assert_refused(clade("export-csv %s/run --out %s/x", directory, directory), ERR_DATA,
-                   "store.sqlite");
-    assert_false(exists("x"));
-}
-
-/* ---- signals and the lock ---- */
-
-static void wait_for_results(int64_t wanted)
-{
-    char path[128];
-    struct store_counts counts = {0};
-    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
-    for (double end = clock_monotonic_s() + 200; counts.final < wanted;) {
-        struct store *store;
-        assert_true(clock_monotonic_s() < end);
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        if (access(path, F_OK) != 0 || store_open(&store, path, false) != ERR_NONE)
-            continue;
-        assert_int_equal(store_count(&counts, store, JOB_SEARCH), ERR_NONE);
-        assert_int_equal(store_close(store), ERR_NONE);
-    }
-}
-
-static void test_live_directory_and_signal(void **state)
-{
-    (void)state;
-    pid_t pid =
-        clade_start("run %s/search.ini --set search.cycles=500 --out %s/run", directory, directory);
-    wait_for_results(1);
-    assert_refused(clade("run --resume %s/run", directory), ERR_BUSY, "in use by process");
-    assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_BUSY,
-                   "live run");
-    const struct clade_result *result = clade("status %s/run", directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->out, "searching"));
-    assert_int_equal(kill(pid, SIGTERM), 0);
-    assert_int_equal(clade_wait(pid, 20), error_exit_code(ERR_STOPPED));
-    char word[128];
-    snprintf(word, sizeof word, "%s/run", directory);
-    assert_int_equal(clade_count_processes(word), 0);
-    result = clade("status %s/run --format csv", directory);
-    assert_fine(result);
-    assert_non_null(strstr(result->out, "\"stopped\""));
-    assert_true(exists("run/candidates.csv"));
-}
-
-static void test_signal_line_says_how_to_go_on(void **state)
-{
-    (void)state;
-    char command[2048];
-    snprintf(command, sizeof command,
-             "timeout -s TERM 8 %s run %s/search.ini --set search.cycles=100000 --out %s/run 2> "
-             "%s/err >/dev/null; test $? = 124 && tail -n 1 %s/err | grep -q "
-             "'^clade: stopped by SIGTERM; go on with: clade run --resume %s/run$'",
-             CLADE_BINARY, directory, directory, directory, directory, directory);
-    assert_int_equal(system(command), 0);
-}
-
-/* ---- faults ---- */
-
-struct attempts {
-    int by_status[CANDIDATE_STATUS_COUNT]; /* of one candidate */
-};
-
-static struct attempts read_attempts(int64_t id)
-{
-    char path[128];
-    struct attempts attempts = {{0}};
-    struct store *store;
-    struct candidate *list;
-    size_t count;
-    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
-    assert_int_equal(store_open(&store, path, true), ERR_NONE);
-    assert_int_equal(store_read_attempts(&list, &count, store), ERR_NONE);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].id == id)
-            attempts.by_status[list[i].status]++;
-    free(list);
-    assert_int_equal(store_close(store), ERR_NONE);
-    return attempts;
-}
-
-static void test_worker_crash_is_retried(void **state)
-{
-    (void)state;
-    setenv("CLADE_FAULT", "crash_once:1", 1);
-    assert_fine(
-        clade("run %s/search.ini --set search.cycles=4 --out %s/run", directory, directory));
-    struct attempts attempts = read_attempts(1);
-    assert_int_equal(attempts.by_status[CANDIDATE_LOST], 1);
-    assert_int_equal(attempts.by_status[CANDIDATE_DONE], 1);
-}
-
-static void test_device_failure_is_retried(void **state)
-{
-    (void)state;
-    setenv("CLADE_FAULT", "device_once:1", 1);
-    assert_fine(
-        clade("run %s/search.ini --set search.cycles=4 --out %s/run", directory, directory));
-    assert_int_equal(read_attempts(1).by_status[CANDIDATE_LOST], 1);
-    assert_int_equal(read_attempts(1).by_status[CANDIDATE_DONE], 1);
-}
-
-static void test_candidate_that_always_crashes(void **state)
-{
-    (void)state;
-    setenv("CLADE_FAULT", "crash:2", 1);
-    assert_fine(clade("run %s/search.ini --set devices.retries=1 --set devices.slots=1 --out "
-                      "%s/run",
-                      directory, directory));
-    struct attempts attempts = read_attempts(2);
-    assert_int_equal(attempts.by_status[CANDIDATE_LOST], 1);
-    assert_int_equal(attempts.by_status[CANDIDATE_FAILED], 1);
-    const struct clade_result *result = clade("status %s/run --format csv", directory);
-    assert_non_null(strstr(result->out, "\"finished\""));
-}
-
-static void test_no_slot_is_left(void **state)
-{
-    (void)state;
-    setenv("CLADE_FAULT", "device:*", 1);
-    const struct clade_result *result = clade(
-        "run %s/search.ini --set devices.retries=0 --set devices.slots=1 --set search.cycles=20 "
-        "--set search.population=20 --out %s/run",
-        directory, directory);
-    assert_int_equal(result->status, error_exit_code(ERR_DEVICE));
-    assert_non_null(strstr(result->err, "--resume"));
-    unsetenv("CLADE_FAULT");
-    assert_fine(clade("run --resume %s/run", directory));
-}
-
-static void test_hanging_worker_is_killed(void **state)
-{
-    (void)state;
-    setenv("CLADE_FAULT", "hang_once:0", 1);
-    assert_fine(clade("run %s/search.ini --set devices.time_limit_s=4 --set "
-                      "devices.slots=1 --set search.cycles=3 --out %s/run",
-                      directory, directory));
-    assert_int_equal(read_attempts(0).by_status[CANDIDATE_TIMEOUT], 1);
-    assert_int_equal(read_attempts(1).by_status[CANDIDATE_DONE], 1);
-}
-
-static void test_diverging_and_too_slow_candidates(void **state)
-{
-    (void)state;
-    const struct clade_result *result =
-        clade("run %s/search.ini --set training.learning_rate=100 --set training.optimizer=sgd "
-              "--set training.norm=none --set training.schedule=constant --set "
-              "training.weight_decay=10 --set training.epochs=40 "
-              "--set search.cycles=3 --out %s/run",
-              directory, directory);
-    if (result->status != error_exit_code(ERR_DIVERGED))
-        fail_msg("exit code %d: %s%s", result->status, result->err, result->out);
-    assert_non_null(strstr(result->err, "diverged"));
-    for (int64_t id = 0; id < 3; id++)
-        assert_int_equal(read_attempts(id).by_status[CANDIDATE_DIVERGED], 1);
-    assert_true(exists("run/generations/gen_0000.csv"));
+    clade_assert_refused(clade("run %s/search.ini --out %s/search.ini/run", directory, directory),
+                         ERR_OUTPUT, "search.ini");
+    clade_assert_refused(clade("run %s/search.ini --out /proc/clade/run", directory), ERR_OUTPUT,
+                         "/proc/clade");
+    clade_assert_refused(clade("run %s/search.ini --out %s/search.ini", directory, directory),
+                         ERR_USAGE, "search.ini");
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -707,23 +380,9 @@ int main(void)
         CASE(test_full_disk_is_an_error),
         CASE(test_devices),
         CASE(test_no_driver),
-        CASE(test_train),
-        CASE(test_whole_run),
-        CASE(test_random_search_and_names_by_time),
         CASE(test_bad_data_leaves_nothing),
         CASE(test_bad_settings_leave_nothing),
         CASE(test_output_that_cannot_be_made),
-        CASE(test_test_data_is_opened_by_confirm_only),
-        CASE(test_other_data_at_resume),
-        CASE(test_damaged_store),
-        CASE(test_live_directory_and_signal),
-        CASE(test_signal_line_says_how_to_go_on),
-        CASE(test_worker_crash_is_retried),
-        CASE(test_device_failure_is_retried),
-        CASE(test_candidate_that_always_crashes),
-        CASE(test_no_slot_is_left),
-        CASE(test_hanging_worker_is_killed),
-        CASE(test_diverging_and_too_slow_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,233 @@
+/* Whole runs: what they leave, what they refuse, how they stop. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/error.h"
+#include "pipeline/store.h"
+#include "tests/clade_process.h"
+
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    clade_directory(directory);
+    clade_write_search(directory);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    clade_remove(directory);
+    return 0;
+}
+
+static bool exists(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static void test_train(void **state)
+{
+    (void)state;
+    const struct clade_result *result = clade(
+        "train RC8k3:relu-RC16k3:relu-FC64:relu --settings %s/search.ini --epochs 6 --format csv",
+        directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->err, "epoch 6/6"));
+    double accuracy;
+    const char *row = strchr(result->out, '\n');
+    assert_non_null(row);
+    assert_int_equal(
+        sscanf(row + 1, "%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%lf", &accuracy),
+        1);
+    assert_true(accuracy >= 0.6); /* chance is 1/3 */
+}
+
+static void test_whole_run(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"candidates.csv",
+                                        "generations.csv",
+                                        "pareto.csv",
+                                        "operators.csv",
+                                        "report.md",
+                                        "best_genome.txt",
+                                        "settings.ini",
+                                        "log.txt",
+                                        "generations/gen_0000.csv",
+                                        "generations/gen_0001.csv",
+                                        "generations/gen_0002.csv"};
+    const struct clade_result *result =
+        clade("run %s/search.ini --out %s/a/b/run", directory, directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "best genome"));
+    assert_non_null(strstr(result->out, "test accuracy"));
+    assert_non_null(strstr(result->err, "generation 2"));
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "a/b/run/%s", files[i]);
+        if (!exists(name))
+            fail_msg("%s is missing", name);
+    }
+    assert_false(exists("a/b/run/generations/gen_0003.csv"));
+    result = clade("status %s/a/b/run", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "finished"));
+    assert_non_null(strstr(result->out, "7 of 7 candidates"));
+    /* Its own settings are valid input. */
+    clade_assert_fine(clade("run --print-settings %s/a/b/run/settings.ini", directory));
+    /* Never overwritten. */
+    clade_assert_refused(clade("run %s/search.ini --out %s/a/b/run", directory, directory),
+                         ERR_USAGE, "not an empty directory");
+    clade_assert_refused(clade("run %s/search.ini --out %s", directory, directory), ERR_USAGE,
+                         "not an empty directory");
+}
+
+static void test_random_search_and_names_by_time(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        clade_assert_fine(
+            clade("run %s/search.ini --set search.algorithm=random --set search.cycles=2 "
+                  "--set outputs.dir=%s/runs",
+                  directory, directory));
+    char command[256];
+    snprintf(command, sizeof command, "test $(ls %s/runs | wc -l) = 2", directory);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_test_data_is_opened_by_confirm_only(void **state)
+{
+    (void)state;
+    char path[128], elsewhere[128];
+    snprintf(path, sizeof path, "%s/test-images", directory);
+    snprintf(elsewhere, sizeof elsewhere, "%s/kept", directory);
+    assert_int_equal(rename(path, elsewhere), 0);
+    const struct clade_result *result =
+        clade("run %s/search.ini --out %s/run", directory, directory);
+    assert_int_equal(result->status, error_exit_code(ERR_DATA));
+    assert_non_null(strstr(result->err, "test-images"));
+    assert_true(exists("run/candidates.csv"));
+    result = clade("status %s/run", directory);
+    assert_non_null(strstr(result->out, "7 of 7 candidates"));
+    assert_non_null(strstr(result->out, "stopped"));
+    /* The search is kept; only confirm is still to do. */
+    assert_int_equal(rename(elsewhere, path), 0);
+    result = clade("run --resume %s/run", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "test accuracy"));
+}
+
+static void test_other_data_at_resume(void **state)
+{
+    (void)state;
+    clade_assert_fine(
+        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory));
+    char path[128];
+    snprintf(path, sizeof path, "%s/train-images", directory);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 1000, SEEK_SET), 0);
+    assert_int_equal(fputc(0xfe, file), 0xfe);
+    assert_int_equal(fclose(file), 0);
+    clade_assert_refused(clade("run --resume %s/run", directory), ERR_DATA, "not those");
+}
+
+static void test_damaged_store(void **state)
+{
+    (void)state;
+    clade_assert_fine(
+        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory));
+    char path[128];
+    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
+    assert_int_equal(truncate(path, 8192), 0);
+    clade_assert_refused(clade("run --resume %s/run", directory), ERR_DATA, "store.sqlite");
+    clade_assert_refused(clade("status %s/run", directory), ERR_DATA, "store.sqlite");
+    clade_assert_refused(clade("export-csv %s/run --out %s/x", directory, directory), ERR_DATA,
+                         "store.sqlite");
+    assert_false(exists("x"));
+}
+
+/* ---- signals and the lock ---- */
+
+static void wait_for_results(int64_t wanted)
+{
+    char path[128];
+    struct store_counts counts = {0};
+    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
+    for (double end = clock_monotonic_s() + 200; counts.final < wanted;) {
+        struct store *store;
+        assert_true(clock_monotonic_s() < end);
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        if (access(path, F_OK) != 0 || store_open(&store, path, false) != ERR_NONE)
+            continue;
+        assert_int_equal(store_count(&counts, store, JOB_SEARCH), ERR_NONE);
+        assert_int_equal(store_close(store), ERR_NONE);
+    }
+}
+
+static void test_live_directory_and_signal(void **state)
+{
+    (void)state;
+    pid_t pid =
+        clade_start("run %s/search.ini --set search.cycles=500 --out %s/run", directory, directory);
+    wait_for_results(1);
+    clade_assert_refused(clade("run --resume %s/run", directory), ERR_BUSY, "in use by process");
+    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_BUSY,
+                         "live run");
+    const struct clade_result *result = clade("status %s/run", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "searching"));
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(clade_wait(pid, 20), error_exit_code(ERR_STOPPED));
+    char word[128];
+    snprintf(word, sizeof word, "%s/run", directory);
+    assert_int_equal(clade_count_processes(word), 0);
+    result = clade("status %s/run --format csv", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "\"stopped\""));
+    assert_true(exists("run/candidates.csv"));
+}
+
+static void test_signal_line_says_how_to_go_on(void **state)
+{
+    (void)state;
+    char command[2048];
+    snprintf(command, sizeof command,
+             "timeout -s TERM 8 %s run %s/search.ini --set search.cycles=100000 --out %s/run 2> "
+             "%s/err >/dev/null; test $? = 124 && tail -n 1 %s/err | grep -q "
+             "'^clade: stopped by SIGTERM; go on with: clade run --resume %s/run$'",
+             CLADE_BINARY, directory, directory, directory, directory, directory);
+    assert_int_equal(system(command), 0);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_train),
+        CASE(test_whole_run),
+        CASE(test_random_search_and_names_by_time),
+        CASE(test_test_data_is_opened_by_confirm_only),
+        CASE(test_other_data_at_resume),
+        CASE(test_damaged_store),
+        CASE(test_live_directory_and_signal),
+        CASE(test_signal_line_says_how_to_go_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
