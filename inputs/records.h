@@ -93,6 +93,17 @@ struct device_usage {
     double images_per_s; /* mean of the scored attempts, a worker; NAN when there is none */
 };
 
+/* One pass of one training over its images: a point of a learning curve. */
+struct epoch_record {
+    bool confirm; /* of a confirmation, else of the search */
+    int64_t candidate;
+    int replicate; /* of a confirmation; 0 in the search */
+    int attempt;   /* 1.. */
+    int epoch;     /* 1.. */
+    double train_loss, train_accuracy;
+    double seconds, images_per_s;
+};
+
 /* One class of the data in the winner's test result. */
 struct class_score {
     uint32_t images; /* of this class in the test file */
@@ -115,6 +126,8 @@ struct report {
     size_t candidate_count;
     const struct confirmation *confirmations;
     size_t confirmation_count;
+    const struct epoch_record *epochs;
+    size_t epoch_count;
     struct image_shape shape;
 
     /* By search.objective (in pareto the most accurate); NULL when none has a score: */
@@ -148,6 +161,7 @@ struct report {
     int redrawn;     /* candidates before which duplicates were drawn */
     int64_t redraws; /* of them all, the duplicates that were not trained */
 
+    int64_t first_start_us;               /* of the search; 0: nothing has ended yet */
     int ended;                            /* candidates that ended, with a score or without */
     int evaluated;                        /* candidates with a score */
     int attempts[CANDIDATE_STATUS_COUNT]; /* by status */

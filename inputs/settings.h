@@ -135,8 +135,12 @@ struct memory_settings {
 
 #define MEMORY_NONE "none"
 
+/* CSV_EXCEL_EU: semicolon, decimal comma, byte order mark. */
+enum csv_dialect { CSV_RFC4180, CSV_EXCEL_EU };
+
 struct output_settings {
     char dir[SETTINGS_PATH_SIZE]; /* new run directories are made here */
+    enum csv_dialect dialect;
 };
 
 struct settings {

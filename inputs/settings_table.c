@@ -30,6 +30,7 @@ WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
 WORDS(schedule_word, "one_cycle", "constant")
 WORDS(conv_word, "auto", "vector", "tiled", "clblast")
+WORDS(dialect_word, "rfc4180", "excel-eu")
 
 static const char *activation_word(int value)
 {
@@ -244,6 +245,10 @@ const struct setting setting_table[] = {
          "runs may share it. none: no memory."),
 
     TEXT(outputs, dir, "runs", "Where the directories of new runs are made."),
+    WORD(
+        outputs, dialect, "rfc4180", dialect_word,
+        "How CSV files are written: rfc4180 with comma and decimal point; excel-eu with semicolon, "
+        "decimal comma and byte order mark, for spreadsheets of countries that write 0,5."),
 };
 
 const size_t setting_count = sizeof setting_table / sizeof setting_table[0];

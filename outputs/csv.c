@@ -4,14 +4,27 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "pipeline/base/clock.h"
 
+char csv_delimiter(enum csv_dialect dialect)
+{
+    return dialect == CSV_EXCEL_EU ? ';' : ',';
+}
+
 static void start_cell(struct csv_rows *rows)
 {
+    char delimiter = csv_delimiter(rows->dialect);
     if (rows->cells++ > 0)
-        text_append(&rows->text, ",");
+        text_append_n(&rows->text, &delimiter, 1);
+}
+
+void csv_begin(struct csv_rows *rows)
+{
+    if (rows->dialect == CSV_EXCEL_EU)
+        text_append(&rows->text, "\xef\xbb\xbf");
 }
 
 void csv_put_name(struct csv_rows *rows, const char *name)
@@ -55,9 +68,14 @@ void csv_clean_text(char clean[CSV_TEXT_SIZE], const char *s)
 void csv_put_text(struct csv_rows *rows, const char *s)
 {
     char clean[CSV_TEXT_SIZE];
+    csv_clean_text(clean, s);
+    csv_put_clean_text(rows, clean);
+}
+
+void csv_put_clean_text(struct csv_rows *rows, const char *clean)
+{
     char quoted[2 * CSV_TEXT_SIZE + 2];
     start_cell(rows);
-    csv_clean_text(clean, s);
     if (clean[0] == '\0')
         return;
     size_t length = csv_write(quoted, sizeof quoted, clean, strlen(clean));
@@ -76,12 +94,12 @@ void csv_put_number(struct csv_rows *rows, double value)
     if (!isfinite(value))
         return;
     double size = fabs(value);
-    if (size == 0)
-        text_append(&rows->text, "0.000000"); /* never -0 */
-    else if (size < 1e-3 || size >= 1e9)
-        text_printf(&rows->text, "%.6e", value);
-    else
-        text_printf(&rows->text, "%.6f", value);
+    char number[64];
+    bool scientific = size != 0 && (size < 1e-3 || size >= 1e9);
+    snprintf(number, sizeof number, scientific ? "%.6e" : "%.6f", size == 0 ? 0 : value);
+    if (rows->dialect == CSV_EXCEL_EU)
+        *strchr(number, '.') = ',';
+    text_append(&rows->text, number);
 }
 
 void csv_put_time(struct csv_rows *rows, int64_t utc_us)

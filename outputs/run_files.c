@@ -40,12 +40,13 @@ enum error run_files_settings(const char *dir, const struct settings *settings,
     return err;
 }
 
-enum error run_files_generation(const char *dir, const char *run,
-                                const struct candidate *candidates, size_t count, int generation)
+enum error run_files_generation(const char *dir, const struct report *report, int generation)
 {
     enum error err = ERR_NONE;
-    struct csv_rows rows = {0};
-    struct table_context context = {.run = run};
+    struct csv_rows rows = {.dialect = report->settings->outputs.dialect};
+    struct table_context context = {.run = report->run};
+    const struct candidate *candidates = report->candidates;
+    size_t count = report->candidate_count;
     char name[64];
     snprintf(name, sizeof name, "generations/gen_%04d.csv", generation);
 
@@ -64,37 +65,81 @@ out:
     return err;
 }
 
+/* Row number `index` of a table, NULL when it is left out. */
+typedef const void *get_row(const struct report *report, size_t index);
+
+static const void *candidate_row(const struct report *report, size_t index)
+{
+    const struct candidate *candidate = &report->candidates[index];
+    return attempt_ended(candidate) ? candidate : NULL;
+}
+
+static const void *generation_row(const struct report *report, size_t index)
+{
+    return &report->generations[index];
+}
+
+static const void *front_row(const struct report *report, size_t index)
+{
+    return report->front[index];
+}
+
+static const void *operator_row(const struct report *report, size_t index)
+{
+    return &report->operators[index];
+}
+
+static const void *device_row(const struct report *report, size_t index)
+{
+    return &report->devices[index];
+}
+
+static const void *epoch_row(const struct report *report, size_t index)
+{
+    return &report->epochs[index];
+}
+
+static enum error write_metadata(const char *dir, const struct table *table,
+                                 enum csv_dialect dialect)
+{
+    struct text text = {0};
+    char name[128];
+    snprintf(name, sizeof name, "%s-metadata.json", table->file);
+    table_metadata(&text, table, dialect);
+    enum error err = write_text(dir, name, &text);
+    text_free(&text);
+    return err;
+}
+
+static enum error write_table(const char *dir, const struct report *report,
+                              const struct table *table, size_t count, get_row *get)
+{
+    enum error err = ERR_NONE;
+    struct csv_rows rows = {.dialect = report->settings->outputs.dialect};
+    struct table_context context = {.run = report->run};
+    table_header(&rows, table);
+    for (size_t i = 0; i < count; i++) {
+        const void *row = get(report, i);
+        if (row != NULL)
+            table_row(&rows, table, row, &context);
+    }
+    TRY(write_text(dir, table->file, &rows.text));
+    TRY(write_metadata(dir, table, rows.dialect));
+out:
+    csv_free_rows(&rows);
+    return err;
+}
+
 enum error run_files_tables(const char *dir, const struct report *report)
 {
     enum error err = ERR_NONE;
-    struct csv_rows rows = {0};
-    struct table_context context = {.run = report->run};
-
-    table_header(&rows, &candidates_table);
-    for (size_t i = 0; i < report->candidate_count; i++)
-        if (attempt_ended(&report->candidates[i]))
-            table_row(&rows, &candidates_table, &report->candidates[i], &context);
-    TRY(write_text(dir, candidates_table.file, &rows.text));
-
-    csv_free_rows(&rows);
-    table_header(&rows, &generations_table);
-    for (size_t i = 0; i < report->generation_count; i++)
-        table_row(&rows, &generations_table, &report->generations[i], &context);
-    TRY(write_text(dir, generations_table.file, &rows.text));
-
-    csv_free_rows(&rows);
-    table_header(&rows, &pareto_table);
-    for (size_t i = 0; i < report->front_count; i++)
-        table_row(&rows, &pareto_table, report->front[i], &context);
-    TRY(write_text(dir, pareto_table.file, &rows.text));
-
-    csv_free_rows(&rows);
-    table_header(&rows, &operators_table);
-    for (size_t i = 0; i < report->operator_count; i++)
-        table_row(&rows, &operators_table, &report->operators[i], &context);
-    TRY(write_text(dir, operators_table.file, &rows.text));
+    TRY(write_table(dir, report, &candidates_table, report->candidate_count, candidate_row));
+    TRY(write_table(dir, report, &generations_table, report->generation_count, generation_row));
+    TRY(write_table(dir, report, &pareto_table, report->front_count, front_row));
+    TRY(write_table(dir, report, &operators_table, report->operator_count, operator_row));
+    TRY(write_table(dir, report, &devices_table, report->device_count, device_row));
+    TRY(write_table(dir, report, &epochs_table, report->epoch_count, epoch_row));
 out:
-    csv_free_rows(&rows);
     return err;
 }
 

@@ -18,13 +18,15 @@ enum error run_files_settings(const char *dir, const struct settings *settings,
 
 /*
  * DIR/generations/gen_NNNN.csv: the last attempt of every candidate of `generation`, in the order
- * of ids. `candidates` are attempts in the order (id, attempt); those queued or running are
- * skipped. Makes DIR/generations if it is not there.
+ * of ids; those queued or running are skipped. Makes DIR/generations if it is not there.
  */
-enum error run_files_generation(const char *dir, const char *run,
-                                const struct candidate *candidates, size_t count, int generation);
+enum error run_files_generation(const char *dir, const struct report *report, int generation);
 
-/* DIR/candidates.csv (every attempt that ended), generations.csv, pareto.csv and operators.csv. */
+/*
+ * DIR/candidates.csv (every attempt that ended), generations.csv, pareto.csv, operators.csv,
+ * devices.csv and epochs.csv, each with its metadata beside it (FILE-metadata.json). runs.csv is
+ * not of one run: runs_file.h.
+ */
 enum error run_files_tables(const char *dir, const struct report *report);
 
 /* DIR/report.md, and DIR/best_genome.txt when there is a best genome. */

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "outputs/json.h"
 #include "outputs/tables_cells.h"
 
 void table_get_schema(struct cell *cell, const void *row, const struct table_context *context)
@@ -19,299 +21,25 @@ void table_get_run(struct cell *cell, const void *row, const struct table_contex
     set_text(cell, context->run);
 }
 
-/* struct candidate */
-
-GETTER(candidate_id, struct candidate)
-{
-    set_id(cell, r->id);
-}
-
-GETTER(candidate_generation, struct candidate)
-{
-    set_integer(cell, r->generation);
-}
-
-GETTER(candidate_attempt, struct candidate)
-{
-    set_integer(cell, r->attempt);
-}
-
-GETTER(candidate_status_text, struct candidate)
-{
-    set_text(cell, candidate_status_name(r->status));
-}
-
-GETTER(candidate_genome, struct candidate)
-{
-    genome_format(cell->text, &r->genome);
-}
-
-GETTER(candidate_origin, struct candidate)
-{
-    set_text(cell, r->parent < 0 ? "random" : "mutation");
-}
-
-GETTER(candidate_operator, struct candidate)
-{
-    set_text(cell, r->operator_name);
-}
-
-GETTER(candidate_parent, struct candidate)
-{
-    set_id(cell, r->parent);
-}
-
-GETTER(candidate_layers, struct candidate)
-{
-    set_integer(cell, r->genome.layer_count);
-}
-
-GETTER(candidate_parameters, struct candidate)
-{
-    set_integer(cell, r->cost.parameters);
-}
-
-GETTER(candidate_macs, struct candidate)
-{
-    set_integer(cell, r->cost.macs);
-}
-
-GETTER(candidate_activations, struct candidate)
-{
-    set_integer(cell, r->cost.activations);
-}
-
-GETTER(candidate_redraws, struct candidate)
-{
-    set_integer(cell, r->redraws);
-}
-
-GETTER(candidate_epochs, struct candidate)
-{
-    set_integer(cell, r->epochs);
-}
-
-GETTER(candidate_train_images, struct candidate)
-{
-    set_integer(cell, r->train_images);
-}
-
-/* As text with a letter: spreadsheets keep only 15 digits of a number. */
-GETTER(candidate_seed, struct candidate)
-{
-    snprintf(cell->text, sizeof cell->text, "s%016" PRIx64, r->seed);
-}
-
-static double if_scored(const struct candidate *r, double value)
-{
-    return r->status == CANDIDATE_DONE ? value : NAN;
-}
-
-GETTER(candidate_train_loss, struct candidate)
-{
-    set_number(cell, if_scored(r, r->train_loss));
-}
-
-GETTER(candidate_validation_loss, struct candidate)
-{
-    set_number(cell, if_scored(r, r->validation_loss));
-}
-
-GETTER(candidate_validation_accuracy, struct candidate)
-{
-    set_number(cell, if_scored(r, r->validation_accuracy));
-}
-
-GETTER(candidate_device, struct candidate)
-{
-    set_text(cell, r->device);
-}
-
-static bool started(const struct candidate *r)
-{
-    return r->started_utc_us > 0;
-}
-
-GETTER(candidate_worker, struct candidate)
-{
-    snprintf(cell->text, sizeof cell->text, "w%02d", r->worker);
-    cell->missing = !started(r);
-}
-
-GETTER(candidate_started, struct candidate)
-{
-    cell->integer = r->started_utc_us;
-    cell->missing = !started(r);
-}
-
-GETTER(candidate_duration, struct candidate)
-{
-    set_number(cell, started(r) ? r->duration_s : NAN);
-}
-
-GETTER(candidate_images_per_s, struct candidate)
-{
-    set_number(cell, if_scored(r, r->images_per_s));
-}
-
-static const struct column candidate_columns[] = {
-    SCHEMA_AND_RUN,
-    {"candidate", COLUMN_TEXT, "", "id, in the order in which candidates were proposed",
-     candidate_id},
-    {"generation", COLUMN_INTEGER, "",
-     "0 for the first population, then one more every time as many candidates were proposed again",
-     candidate_generation},
-    {"attempt", COLUMN_INTEGER, "",
-     "1 for the first try; a candidate whose worker died is tried again", candidate_attempt},
-    {"status", COLUMN_TEXT, "",
-     "how the attempt ended: done, diverged (loss not finite), too_big (does not fit in the "
-     "device's memory), timeout, lost (worker died, tried again), failed (lost too often)",
-     candidate_status_text},
-    {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
-    {"origin", COLUMN_TEXT, "", "random, or mutation of a parent", candidate_origin},
-    {"operator", COLUMN_TEXT, "", "random, or the mutation that made it", candidate_operator},
-    {"parent", COLUMN_TEXT, "", "candidate that was mutated; empty for a random one",
-     candidate_parent},
-    {"layers", COLUMN_INTEGER, "", "convolutions", candidate_layers},
-    {"parameters", COLUMN_INTEGER, "", "weights and biases", candidate_parameters},
-    {"macs", COLUMN_INTEGER, "", "multiply-accumulates of one image, forward", candidate_macs},
-    {"epochs", COLUMN_INTEGER, "", "passes over the training images", candidate_epochs},
-    {"train_images", COLUMN_INTEGER, "", "training images in an epoch", candidate_train_images},
-    {"seed", COLUMN_TEXT, "", "training seed, hexadecimal after an s", candidate_seed},
-    {"train_loss", COLUMN_NUMBER, "nat", "mean cross-entropy over the last training epoch",
-     candidate_train_loss},
-    {"validation_loss", COLUMN_NUMBER, "nat", "mean cross-entropy on the validation images",
-     candidate_validation_loss},
-    {"validation_accuracy", COLUMN_NUMBER, "share", "validation images classified right, 0 to 1",
-     candidate_validation_accuracy},
-    {"device", COLUMN_TEXT, "", "OpenCL device that trained it", candidate_device},
-    {"worker", COLUMN_TEXT, "", "worker process that trained it, numbered as they were started",
-     candidate_worker},
-    {"started_utc", COLUMN_TIME, "UTC", "when the attempt started", candidate_started},
-    {"duration_s", COLUMN_NUMBER, "s", "training and validation", candidate_duration},
-    {"images_per_s", COLUMN_NUMBER, "images/s", "training images a second in this worker",
-     candidate_images_per_s},
-    {"activations", COLUMN_INTEGER, "", "output values of all convolutions for one image",
-     candidate_activations},
-    {"redraws", COLUMN_INTEGER, "", "genomes drawn before this one that were duplicates",
-     candidate_redraws},
-};
-
-const struct table candidates_table = {
-    "candidates.csv",
-    "Every attempt that ended, by candidate and attempt. generations/gen_0000.csv and so on have "
-    "the same columns, with the last attempt of every candidate of one generation.",
-    candidate_columns, COUNT(candidate_columns)};
-
-/* struct generation */
-
-GETTER(generation_number, struct generation)
-{
-    set_integer(cell, r->number);
-}
-
-GETTER(generation_evaluated, struct generation)
-{
-    set_integer(cell, r->evaluated);
-}
-
-GETTER(generation_failed, struct generation)
-{
-    set_integer(cell, r->failed);
-}
-
-GETTER(generation_best, struct generation)
-{
-    set_number(cell, r->best);
-}
-
-GETTER(generation_mean, struct generation)
-{
-    set_number(cell, r->mean);
-}
-
-GETTER(generation_median, struct generation)
-{
-    set_number(cell, r->median);
-}
-
-GETTER(generation_worst, struct generation)
-{
-    set_number(cell, r->worst);
-}
-
-GETTER(generation_best_candidate, struct generation)
-{
-    set_id(cell, r->best_candidate);
-}
-
-GETTER(generation_best_genome, struct generation)
-{
-    cell->missing = r->best_candidate < 0;
-    if (!cell->missing)
-        genome_format(cell->text, &r->best_genome);
-}
-
-GETTER(generation_best_parameters, struct generation)
-{
-    cell->missing = r->best_candidate < 0;
-    set_integer(cell, r->best_cost.parameters);
-}
-
-GETTER(generation_elapsed, struct generation)
-{
-    set_number(cell, r->elapsed_s);
-}
-
-static const struct column generation_columns[] = {
-    SCHEMA_AND_RUN,
-    {"generation", COLUMN_INTEGER, "", "0 for the first population", generation_number},
-    {"evaluated", COLUMN_INTEGER, "", "candidates with a score", generation_evaluated},
-    {"failed", COLUMN_INTEGER, "", "candidates that ended without one", generation_failed},
-    {"best_validation_accuracy", COLUMN_NUMBER, "share", "the highest, 0 to 1", generation_best},
-    {"mean_validation_accuracy", COLUMN_NUMBER, "share", "over those with a score",
-     generation_mean},
-    {"median_validation_accuracy", COLUMN_NUMBER, "share", "over those with a score",
-     generation_median},
-    {"worst_validation_accuracy", COLUMN_NUMBER, "share", "the lowest", generation_worst},
-    {"best_candidate", COLUMN_TEXT, "", "the candidate with the highest",
-     generation_best_candidate},
-    {"best_genome", COLUMN_TEXT, "", "its genome", generation_best_genome},
-    {"best_parameters", COLUMN_INTEGER, "", "its weights and biases", generation_best_parameters},
-    {"elapsed_s", COLUMN_NUMBER, "s",
-     "from the first start of the run to the generation's last end", generation_elapsed},
-};
-
-const struct table generations_table = {"generations.csv", "One generation.", generation_columns,
-                                        COUNT(generation_columns)};
-
-static const struct column pareto_columns[] = {
-    SCHEMA_AND_RUN,
-    {"candidate", COLUMN_TEXT, "", "id, as in candidates.csv", candidate_id},
-    {"generation", COLUMN_INTEGER, "", "in which it was proposed", candidate_generation},
-    {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
-    {"parameters", COLUMN_INTEGER, "", "weights and biases", candidate_parameters},
-    {"macs", COLUMN_INTEGER, "", "multiply-accumulates of one image, forward", candidate_macs},
-    {"validation_accuracy", COLUMN_NUMBER, "share", "validation images classified right, 0 to 1",
-     candidate_validation_accuracy},
-};
-
-const struct table pareto_table = {
-    "pareto.csv",
-    "A candidate that no other beats in accuracy without costing more; the smallest first. What "
-    "counts as cost is search.costs: parameters, unless it is changed.",
-    pareto_columns, COUNT(pareto_columns)};
-
-const struct table *const all_tables[] = {&candidates_table, &generations_table, &pareto_table,
-                                          &operators_table, NULL};
+const struct table *const all_tables[] = {
+    &candidates_table, &generations_table, &pareto_table, &operators_table,
+    &devices_table,    &epochs_table,      &runs_table,   NULL};
 
 /* Rows. */
 
 void table_header(struct csv_rows *out, const struct table *table)
 {
+    csv_begin(out);
     for (size_t i = 0; i < table->column_count; i++)
         csv_put_name(out, table->columns[i].name);
     csv_end_row(out);
+}
+
+void table_cell(struct cell *cell, const struct column *column, const void *row,
+                const struct table_context *context)
+{
+    cell->missing = false;
+    column->get(cell, row, context);
 }
 
 void table_row(struct csv_rows *out, const struct table *table, const void *row,
@@ -320,8 +48,7 @@ void table_row(struct csv_rows *out, const struct table *table, const void *row,
     struct cell cell;
     for (size_t i = 0; i < table->column_count; i++) {
         const struct column *column = &table->columns[i];
-        cell.missing = false;
-        column->get(&cell, row, context);
+        table_cell(&cell, column, row, context);
         if (cell.missing) {
             csv_put_missing(out);
             continue;
@@ -360,4 +87,53 @@ void table_dictionary(struct text *out, const struct table *table)
         text_printf(out, "| %s | %s | %s | %s |\n", column->name, column_type_name(column->type),
                     column->unit, column->help);
     }
+}
+
+/* CSVW: https://www.w3.org/TR/tabular-metadata/ */
+
+static void datatype(struct text *out, enum column_type type, enum csv_dialect dialect)
+{
+    switch (type) {
+    case COLUMN_INTEGER:
+        text_append(out, "\"integer\"");
+        break;
+    case COLUMN_NUMBER:
+        if (dialect == CSV_EXCEL_EU)
+            text_append(out, "{\"base\": \"double\", \"format\": {\"decimalChar\": \",\"}}");
+        else
+            text_append(out, "\"double\"");
+        break;
+    case COLUMN_TEXT:
+        text_append(out, "\"string\"");
+        break;
+    case COLUMN_TIME:
+        text_append(out, "{\"base\": \"dateTime\", \"format\": \"yyyy-MM-ddTHH:mm:ss\"}");
+        break;
+    }
+}
+
+void table_metadata(struct text *out, const struct table *table, enum csv_dialect dialect)
+{
+    text_append(out, "{\n  \"@context\": \"http://www.w3.org/ns/csvw\",\n  \"url\": ");
+    json_string(out, table->file);
+    text_append(out, ",\n  \"dc:description\": ");
+    json_string(out, table->help);
+    text_printf(out,
+                ",\n  \"dialect\": {\"delimiter\": \"%c\", \"header\": true, \"encoding\": "
+                "\"utf-8\"},\n  \"tableSchema\": {\"columns\": [",
+                dialect == CSV_EXCEL_EU ? ';' : ',');
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        text_printf(out, "%s\n    {\"name\": \"%s\", \"titles\": \"%s\", \"datatype\": ",
+                    i > 0 ? "," : "", column->name, column->name);
+        datatype(out, column->type, dialect);
+        if (column->unit[0] != '\0') {
+            text_append(out, ", \"schema:unitText\": ");
+            json_string(out, column->unit);
+        }
+        text_append(out, ", \"dc:description\": ");
+        json_string(out, column->help);
+        text_append(out, "}");
+    }
+    text_append(out, "\n  ]}\n}\n");
 }

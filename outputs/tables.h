@@ -56,14 +56,24 @@ extern const struct table candidates_table;  /* rows: struct candidate */
 extern const struct table generations_table; /* rows: struct generation */
 extern const struct table pareto_table;      /* rows: struct candidate */
 extern const struct table operators_table;   /* rows: struct operator_credit */
+extern const struct table devices_table;     /* rows: struct device_usage */
+extern const struct table epochs_table;      /* rows: struct epoch_record */
+extern const struct table runs_table;        /* rows: struct report; one file for many runs */
 
 /* All of them, in the order of the dictionary; ends with NULL. */
 extern const struct table *const all_tables[];
 
-/* `row` is a struct of the kind the table is of. */
+/* table_header() begins the file (csv_begin()). `row` is a struct of the kind the table is of. */
 void table_header(struct csv_rows *out, const struct table *table);
 void table_row(struct csv_rows *out, const struct table *table, const void *row,
                const struct table_context *context);
+
+/* One cell, as the row has it: for other formats than CSV. */
+void table_cell(struct cell *cell, const struct column *column, const void *row,
+                const struct table_context *context);
+
+/* The metadata of the table's file as the W3C has them (CSVW), for FILE-metadata.json. */
+void table_metadata(struct text *out, const struct table *table, enum csv_dialect dialect);
 
 /* The columns as a Markdown table; docs/csv.md and README.md have it, and a test compares. */
 void table_dictionary(struct text *out, const struct table *table);

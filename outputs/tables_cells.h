@@ -32,7 +32,7 @@ static inline void set_integer(struct cell *cell, int64_t value)
 static inline void set_number(struct cell *cell, double value)
 {
     cell->number = value;
-    cell->missing = isnan(value);
+    cell->missing = !isfinite(value);
 }
 
 /* GETTER(name, row type): the head of a getter, with the row in `r`. */

@@ -6,12 +6,12 @@
 #include "pipeline/results.h"
 #include "pipeline/run_directory.h"
 
-enum { OPTION_OUT = 1 };
+enum { OPTION_OUT = 1, OPTION_DIALECT };
 
 static enum error run(struct arguments *arguments)
 {
     enum error err = ERR_NONE;
-    const char *out = NULL;
+    const char *out = NULL, *dialect = NULL;
     struct store *store = NULL;
     struct results results = {0};
     char path[RUN_PATH_SIZE], directory[RUN_PATH_SIZE];
@@ -21,13 +21,21 @@ static enum error run(struct arguments *arguments)
         TRY(command_next(&id, &value, arguments));
         if (id == 0)
             break;
-        out = value;
+        if (id == OPTION_OUT)
+            out = value;
+        else
+            dialect = value;
     }
     if (out == NULL)
         return error_set(ERR_USAGE, "export-csv: expected --out DIR, a new directory");
     TRY(run_store_path(path, arguments->operands[0]));
     TRY(store_open(&store, path, true));
     TRY(results_load(&results, store));
+    if (dialect != NULL) {
+        char assignment[64];
+        snprintf(assignment, sizeof assignment, "outputs.dialect=%.32s", dialect);
+        TRY(settings_apply(&results.settings, NULL, assignment));
+    }
     TRY(run_directory_create(directory, out, NULL));
     TRY(results_write(&results, directory, 0, NULL));
     printf("%s\n", directory);
@@ -39,6 +47,7 @@ out:
 
 static const struct option_row options[] = {
     {"out", OPTION_OUT, "DIR", "where to write; new or empty"},
+    {"dialect", OPTION_DIALECT, "NAME", "rfc4180 or excel-eu; as the run's settings say"},
     {0},
 };
 

@@ -1,8 +1,11 @@
 #include "pipeline/results.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "outputs/run_files.h"
+#include "outputs/runs_file.h"
 #include "pipeline/command.h"
 #include "pipeline/run_directory.h"
 #include "stages/report.h"
@@ -16,6 +19,7 @@ enum error results_load(struct results *results, struct store *store)
     TRY(run_read_settings(&results->settings, NULL, store));
     TRY(store_read_attempts(&results->attempts, &results->attempt_count, store));
     TRY(store_read_confirmations(&results->confirmations, &results->confirmation_count, store));
+    TRY(store_read_curves(&results->epochs, &results->epoch_count, store));
     TRY(report_make(&results->report,
                     &(struct report_input){.run = results->run.name,
                                            .version = PROGRAM_VERSION,
@@ -24,7 +28,9 @@ enum error results_load(struct results *results, struct store *store)
                                            .candidates = results->attempts,
                                            .candidate_count = results->attempt_count,
                                            .confirmations = results->confirmations,
-                                           .confirmation_count = results->confirmation_count}));
+                                           .confirmation_count = results->confirmation_count,
+                                           .epochs = results->epochs,
+                                           .epoch_count = results->epoch_count}));
 out:
     return err;
 }
@@ -34,6 +40,7 @@ void results_free(struct results *results)
     report_free(&results->report);
     store_free_confirmations(results->confirmations, results->confirmation_count);
     free(results->attempts);
+    free(results->epochs);
     *results = (struct results){0};
 }
 
@@ -67,10 +74,21 @@ enum error results_write(const struct results *results, const char *directory, i
     if (complete != NULL)
         *complete = generations;
     for (int i = first_generation; i < generations; i++)
-        TRY(run_files_generation(directory, results->run.name, results->attempts,
-                                 results->attempt_count, i));
+        TRY(run_files_generation(directory, report, i));
     TRY(run_files_tables(directory, report));
     TRY(run_files_report(directory, report));
 out:
+    return err;
+}
+
+enum error results_write_run_row(const struct results *results, const char *directory)
+{
+    char *parent = realpath(directory, NULL);
+    if (parent == NULL)
+        return error_set(ERR_OUTPUT, "cannot find %s: %s", directory, strerror(errno));
+    char *slash = strrchr(parent, '/');
+    slash[slash == parent] = '\0'; /* "/" stays */
+    enum error err = runs_file_update(parent, &results->report);
+    free(parent);
     return err;
 }

@@ -16,6 +16,8 @@ struct results {
     size_t attempt_count;
     struct confirmation *confirmations;
     size_t confirmation_count;
+    struct epoch_record *epochs;
+    size_t epoch_count;
     struct report report; /* borrows from the above: do not move a struct results */
 };
 
@@ -30,5 +32,8 @@ void results_free(struct results *results);
  */
 enum error results_write(const struct results *results, const char *directory, int first_generation,
                          int *complete);
+
+/* The row of the run in runs.csv beside its directory (outputs/runs_file.h). */
+enum error results_write_run_row(const struct results *results, const char *directory);
 
 #endif

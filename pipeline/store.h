@@ -188,6 +188,10 @@ enum error store_read_weights(float **weights, size_t *count, struct store *stor
 enum error store_read_epochs(struct epoch **list, size_t *count, struct store *store, int64_t job,
                              int attempt);
 
+/* The learning curves of all attempts that ended, in the order of (job, attempt, epoch). Freed with
+   free(). */
+enum error store_read_curves(struct epoch_record **list, size_t *count, struct store *store);
+
 /* ---- workers and events ---- */
 
 enum { WORKER_ENDING_SIZE = 64 };

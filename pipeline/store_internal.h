@@ -83,6 +83,10 @@
                     "AND j.candidate = ?1 AND j.replicate = ?2")                                   \
     X(READ_EPOCHS, "SELECT epoch, train_loss, train_accuracy, seconds, images_per_s FROM epochs "  \
                    "WHERE job = ?1 AND attempt = ?2 ORDER BY epoch")                               \
+    X(READ_CURVES, "SELECT j.kind, j.candidate, j.replicate, e.attempt, e.epoch, e.train_loss, "   \
+                   "e.train_accuracy, e.seconds, e.images_per_s FROM epochs e JOIN jobs j "        \
+                   "ON j.id = e.job JOIN attempts a ON a.job = e.job AND a.attempt = e.attempt "   \
+                   "WHERE a.status <> 'running' ORDER BY e.job, e.attempt, e.epoch")               \
     X(ADD_WORKER, "INSERT INTO workers (slot, device, started_utc_us) VALUES (?1, ?2, ?3)")        \
     X(READ_WORKERS, "SELECT w.id, w.slot, w.device, w.started_utc_us, w.ended_utc_us, w.ending, "  \
                     "(SELECT count(*) FROM attempts a WHERE a.worker = w.id AND a.status IN "      \

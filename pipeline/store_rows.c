@@ -251,6 +251,31 @@ enum error store_read_epochs(struct epoch **list, size_t *count, struct store *s
     return err;
 }
 
+static enum error read_curve(void *row, struct store *store)
+{
+    struct epoch_record *record = row;
+    record->confirm = store_column_int(store, 0) == JOB_CONFIRM;
+    record->candidate = store_column_int(store, 1);
+    record->replicate = (int)store_column_int(store, 2);
+    record->attempt = (int)store_column_int(store, 3);
+    record->epoch = (int)store_column_int(store, 4);
+    record->train_loss = store_column_double(store, 5);
+    record->train_accuracy = store_column_double(store, 6);
+    record->seconds = store_column_double(store, 7);
+    record->images_per_s = store_column_double(store, 8);
+    return ERR_NONE;
+}
+
+enum error store_read_curves(struct epoch_record **list, size_t *count, struct store *store)
+{
+    void *rows;
+    store_use(store, STATEMENT_READ_CURVES);
+    enum error err =
+        read_all(&rows, count, sizeof **list, store, read_curve, NULL, "read the learning curves");
+    *list = rows;
+    return err;
+}
+
 static enum error read_worker(void *row, struct store *store)
 {
     struct worker_row *worker = row;

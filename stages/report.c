@@ -73,6 +73,7 @@ static void take_totals(struct report *report)
         last = end > last ? end : last;
         report->busy_s += attempt_seconds(candidate);
     }
+    report->first_start_us = last > first ? first : 0;
     report->elapsed_s = last > first ? 1e-6 * (double)(last - first) : 0;
     report->images_per_s = report->elapsed_s > 0 ? report->trained_images / report->elapsed_s : NAN;
     for (size_t i = 0; i < report->confirmation_count; i++)
@@ -107,7 +108,9 @@ enum error report_make(struct report *report, const struct report_input *input)
                               .candidates = candidates,
                               .candidate_count = count,
                               .confirmations = input->confirmations,
-                              .confirmation_count = input->confirmation_count};
+                              .confirmation_count = input->confirmation_count,
+                              .epochs = input->epochs,
+                              .epoch_count = input->epoch_count};
     report->best = objective_best(candidates, count, -1, search);
     report->first_best = objective_best(candidates, count, 0, search);
     take_comparison(report);

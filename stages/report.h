@@ -14,6 +14,8 @@ struct report_input {
     size_t candidate_count;
     const struct confirmation *confirmations; /* any order; may be none */
     size_t confirmation_count;
+    const struct epoch_record *epochs; /* in the order of jobs; may be none */
+    size_t epoch_count;
 };
 
 /*

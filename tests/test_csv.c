@@ -119,6 +119,24 @@ static void never_writes_three_fraction_digits(void **state)
     }
 }
 
+static void writes_for_decimal_commas(void **state)
+{
+    (void)state;
+    struct csv_rows rows = {.dialect = CSV_EXCEL_EU};
+    csv_begin(&rows);
+    csv_put_text(&rows, "a;b");
+    csv_put_integer(&rows, 12);
+    csv_put_number(&rows, -0.5);
+    csv_put_number(&rows, 1e-5);
+    csv_put_number(&rows, NAN);
+    csv_put_time(&rows, 1769825700123456);
+    csv_end_row(&rows);
+    assert_string_equal(rows.text.data, "\xef\xbb\xbf\"a;b\";12;-0,500000;1,000000e-05;;"
+                                        "2026-01-31T02:15:00\r\n");
+    csv_free_rows(&rows);
+    assert_int_equal(rows.dialect, CSV_EXCEL_EU);
+}
+
 static void writes_times(void **state)
 {
     (void)state;
@@ -229,6 +247,13 @@ static void headers_are_kept(void **state)
         "schema,run,operator,uses,failed,compared,better,better_share,better_share_low,"
         "better_share_high,accuracy_change,accuracy_change_low,accuracy_change_high,"
         "parameter_change,parameter_change_low,parameter_change_high\r\n",
+        "schema,run,device,workers,attempts,failed,busy_s,images_per_s\r\n",
+        "schema,run,stage,candidate,replicate,attempt,epoch,train_loss,train_accuracy,duration_s,"
+        "images_per_s\r\n",
+        "schema,run,started_utc,state,elapsed_s,busy_s,confirm_s,cycles,ended,evaluated,algorithm,"
+        "objective,seed,data,devices,images_per_s,best_candidate,best_genome,best_parameters,"
+        "best_macs,best_validation_accuracy,gain,test_accuracy,test_accuracy_low,"
+        "test_accuracy_high,replicates,test_accuracy_mean,front,version\r\n",
     };
     size_t i = 0;
     for (; all_tables[i] != NULL; i++) {
@@ -392,6 +417,56 @@ static void writes_operators(void **state)
     csv_free_rows(&rows);
 }
 
+static void writes_epochs(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct epoch_record epoch = {.confirm = true,
+                                 .candidate = 7,
+                                 .replicate = 2,
+                                 .attempt = 1,
+                                 .epoch = 3,
+                                 .train_loss = 0.25,
+                                 .train_accuracy = 0.9,
+                                 .seconds = 1.5,
+                                 .images_per_s = 1000};
+    struct csv_rows rows = {0};
+    table_row(&rows, &epochs_table, &epoch, &context);
+    epoch.confirm = false; /* has no replicate */
+    table_row(&rows, &epochs_table, &epoch, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",\"confirm\",\"c000007\",2,1,3,0.250000,0.900000,1.500000,"
+                        "1000.000000\r\n"
+                        "1,\"night\",\"search\",\"c000007\",,1,3,0.250000,0.900000,1.500000,"
+                        "1000.000000\r\n");
+    csv_free_rows(&rows);
+}
+
+/* CSVW: every column in its place, and the dialect's marks. */
+static void describes_columns_for_programs(void **state)
+{
+    (void)state;
+    for (size_t t = 0; all_tables[t] != NULL; t++) {
+        struct text text = {0};
+        table_metadata(&text, all_tables[t], CSV_RFC4180);
+        assert_non_null(strstr(text.data, "\"delimiter\": \",\""));
+        assert_null(strstr(text.data, "decimalChar"));
+        const char *at = text.data;
+        for (size_t i = 0; i < all_tables[t]->column_count; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "{\"name\": \"%s\"", all_tables[t]->columns[i].name);
+            at = strstr(at, name);
+            assert_non_null(at);
+        }
+        text_free(&text);
+    }
+    struct text text = {0};
+    table_metadata(&text, &candidates_table, CSV_EXCEL_EU);
+    assert_non_null(strstr(text.data, "\"delimiter\": \";\""));
+    assert_non_null(strstr(text.data, "\"decimalChar\": \",\""));
+    text_free(&text);
+}
+
 static void column_names_are_plain(void **state)
 {
     (void)state;
@@ -412,7 +487,10 @@ int main(void)
         cmocka_unit_test(writes_rows),
         cmocka_unit_test(writes_numbers),
         cmocka_unit_test(never_writes_three_fraction_digits),
+        cmocka_unit_test(writes_for_decimal_commas),
         cmocka_unit_test(writes_times),
+        cmocka_unit_test(writes_epochs),
+        cmocka_unit_test(describes_columns_for_programs),
         cmocka_unit_test(cleans_text),
         cmocka_unit_test(cuts_endless_text),
         cmocka_unit_test(survives_random_bytes),

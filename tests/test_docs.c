@@ -71,11 +71,15 @@ static void check_made(const char *path, const char *name, const struct text *ex
 static void columns_are_documented(void **state)
 {
     (void)state;
+    const struct table *const in_readme[] = {&candidates_table, &generations_table, &pareto_table, &operators_table};
+    for (size_t i = 0; i < sizeof in_readme / sizeof in_readme[0]; i++) {
+        struct text rows = {0};
+        table_dictionary(&rows, in_readme[i]);
+        check_made("README.md", in_readme[i]->file, &rows);
+        text_free(&rows);
+    }
     for (const struct table *const *table = all_tables; *table != NULL; table++) {
         struct text rows = {0};
-        table_dictionary(&rows, *table);
-        check_made("README.md", (*table)->file, &rows);
-        text_free(&rows);
         text_printf(&rows, "%s\n\n", (*table)->help);
         table_dictionary(&rows, *table);
         check_made("docs/csv.md", (*table)->file, &rows);
@@ -98,6 +102,29 @@ static void append_roff(struct text *out, const char *s)
             text_append_n(out, s, 1);
         line_start = *s == '\n';
     }
+}
+
+static void tables_are_in_the_manual(void **state)
+{
+    (void)state;
+    struct text roff = {0};
+    for (const struct table *const *table = all_tables; *table != NULL; table++) {
+        text_append(&roff, ".SS ");
+        append_roff(&roff, (*table)->file);
+        text_append(&roff, "\n");
+        append_roff(&roff, (*table)->help);
+        text_append(&roff, "\n");
+        for (size_t i = 0; i < (*table)->column_count; i++) {
+            const struct column *column = &(*table)->columns[i];
+            text_printf(&roff, ".TP\n.BR %s \" (%s%s%s)\"\n", column->name,
+                        column_type_name(column->type), column->unit[0] != '\0' ? ", " : "",
+                        column->unit);
+            append_roff(&roff, column->help);
+            text_append(&roff, "\n");
+        }
+    }
+    check_made("docs/clade-csv.5", "tables", &roff);
+    text_free(&roff);
 }
 
 static void append_command(struct text *out, const struct command *command)
@@ -213,9 +240,9 @@ int main(int argc, char **argv)
 {
     writing = argc == 2 && strcmp(argv[1], "--write") == 0;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns_are_documented),  cmocka_unit_test(commands_are_documented),
-        cmocka_unit_test(settings_are_documented), cmocka_unit_test(exit_codes_are_documented),
-        cmocka_unit_test(named_files_exist),
+        cmocka_unit_test(columns_are_documented),    cmocka_unit_test(tables_are_in_the_manual),
+        cmocka_unit_test(commands_are_documented),   cmocka_unit_test(settings_are_documented),
+        cmocka_unit_test(exit_codes_are_documented), cmocka_unit_test(named_files_exist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

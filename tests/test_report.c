@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
+#include "outputs/file.h"
 #include "outputs/report_markdown.h"
 #include "outputs/run_files.h"
+#include "outputs/runs_file.h"
 #include "stages/report.h"
 #include "stages/statistics.h"
 
@@ -30,6 +32,7 @@ struct run {
     struct confirmation confirmations[3];
     uint32_t confusion[3][100];
     uint8_t predictions[100];
+    struct epoch_record epochs[2];
     struct report_input input;
 };
 
@@ -110,6 +113,15 @@ static struct run *make_run(void)
     make_confirmation(run, 0, 5, 0.91, 97);
     make_confirmation(run, 1, 5, 0.92, 95); /* the winner: by validation, not by test */
     make_confirmation(run, 2, 3, 0.99, 99); /* of a candidate that is best no longer */
+    for (int i = 0; i < 2; i++)
+        run->epochs[i] = (struct epoch_record){.confirm = i == 1,
+                                               .candidate = 5,
+                                               .attempt = 1,
+                                               .epoch = 1,
+                                               .train_loss = 0.5,
+                                               .train_accuracy = 0.8,
+                                               .seconds = 2,
+                                               .images_per_s = 500};
     run->input = (struct report_input){.run = "night_1",
                                        .version = "0.1.0",
                                        .settings = &run->settings,
@@ -117,7 +129,9 @@ static struct run *make_run(void)
                                        .candidates = c,
                                        .candidate_count = RUN_CANDIDATES,
                                        .confirmations = run->confirmations,
-                                       .confirmation_count = 3};
+                                       .confirmation_count = 3,
+                                       .epochs = run->epochs,
+                                       .epoch_count = 2};
     return run;
 }
 
@@ -353,8 +367,7 @@ static void write_all_files(const char *dir, struct run *run)
     assert_int_equal(report_make(&report, &run->input), ERR_NONE);
     assert_int_equal(run_files_settings(dir, &run->settings, &run->origins), ERR_NONE);
     for (int g = 0; g < 2; g++)
-        assert_int_equal(run_files_generation(dir, "night", run->candidates, RUN_CANDIDATES, g),
-                         ERR_NONE);
+        assert_int_equal(run_files_generation(dir, &report, g), ERR_NONE);
     assert_int_equal(run_files_tables(dir, &report), ERR_NONE);
     assert_int_equal(run_files_report(dir, &report), ERR_NONE);
     report_free(&report);
@@ -363,12 +376,25 @@ static void write_all_files(const char *dir, struct run *run)
 static void fills_a_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "settings.ini",   "generations/gen_0000.csv", "generations/gen_0001.csv",
-        "candidates.csv", "generations.csv",          "pareto.csv",
-        "report.md",      "best_genome.txt",          "operators.csv"};
+    static const char *const names[] = {"settings.ini",
+                                        "generations/gen_0000.csv",
+                                        "generations/gen_0001.csv",
+                                        "candidates.csv",
+                                        "generations.csv",
+                                        "pareto.csv",
+                                        "report.md",
+                                        "best_genome.txt",
+                                        "devices.csv",
+                                        "epochs.csv",
+                                        "candidates.csv-metadata.json",
+                                        "generations.csv-metadata.json",
+                                        "pareto.csv-metadata.json",
+                                        "devices.csv-metadata.json",
+                                        "epochs.csv-metadata.json",
+                                        "operators.csv",
+                                        "operators.csv-metadata.json"};
     /* Rows and the header; for the others, files without CRLF. */
-    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0, 8};
+    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0, 2, 3, 0, 0, 0, 0, 0, 8, 0};
     enum { FILES = sizeof names / sizeof names[0] };
     struct run *run = make_run();
     char dir[] = "/tmp/clade-test-report-XXXXXX";
@@ -420,8 +446,7 @@ static void names_the_file_that_fails(void **state)
     static const char dir[] = "/nonexistent/run";
     assert_int_equal(run_files_settings(dir, &run->settings, NULL), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/settings.ini"));
-    assert_int_equal(run_files_generation(dir, "night", run->candidates, RUN_CANDIDATES, 0),
-                     ERR_OUTPUT);
+    assert_int_equal(run_files_generation(dir, &report, 0), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/generations"));
     assert_int_equal(run_files_tables(dir, &report), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/candidates.csv"));
@@ -435,6 +460,85 @@ static void names_the_file_that_fails(void **state)
     free(run);
 }
 
+/* runs.csv of `parent` as it is now. */
+static char *update_runs(const char *parent, struct run *run, const char *name,
+                         enum csv_dialect dialect, int cycles)
+{
+    struct report report;
+    run->input.run = name;
+    run->settings.outputs.dialect = dialect;
+    run->settings.search.cycles = cycles;
+    assert_int_equal(report_make(&report, &run->input), ERR_NONE);
+    assert_int_equal(runs_file_update(parent, &report), ERR_NONE);
+    report_free(&report);
+    return read_file(parent, "runs.csv");
+}
+
+static void keeps_a_row_a_run(void **state)
+{
+    (void)state;
+    struct run *run = make_run();
+    char dir[] = "/tmp/clade-test-report-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    char *one = update_runs(dir, run, "night_1", CSV_RFC4180, 7);
+    assert_int_equal(lines_of(one), 2);
+    assert_non_null(strstr(one, "\r\n1,\"night_1\",2026-01-31T02:15:00,\"confirmed\","));
+    char *two = update_runs(dir, run, "=2", CSV_RFC4180, 7);
+    assert_int_equal(lines_of(two), 3);
+    assert_memory_equal(two, one, strlen(one)); /* the other row is as it was */
+    assert_non_null(strstr(two, "\r\n1,\"'=2\","));
+
+    /* Again, with another number of cycles: in place, not a third row. */
+    char *again = update_runs(dir, run, "=2", CSV_RFC4180, 9);
+    assert_int_equal(lines_of(again), 3);
+    assert_string_not_equal(again, two);
+    free(again);
+    again = update_runs(dir, run, "=2", CSV_RFC4180, 7);
+    assert_string_equal(again, two);
+    free(again);
+
+    /* In the other dialect and back: the same bytes. */
+    char *eu = update_runs(dir, run, "night_1", CSV_EXCEL_EU, 7);
+    assert_non_null(strstr(eu, "schema;run;"));
+    assert_non_null(strstr(eu, "\r\n1;\"'=2\";2026-01-31T02:15:00;"));
+    assert_null(strstr(eu, "0.9"));
+    assert_non_null(strstr(eu, ";0,900000;"));
+    again = update_runs(dir, run, "night_1", CSV_RFC4180, 7);
+    assert_string_equal(again, two);
+    free(again);
+    free(eu);
+    free(two);
+    free(one);
+
+    /* A version with fewer columns wrote the file: its rows stay, with empty cells. */
+    snprintf(path, sizeof path, "%s/runs.csv", dir);
+    static const char old[] = "schema,run,started_utc\r\n1,\"old\",2025-01-01T00:00:00\r\n";
+    assert_int_equal(file_replace(path, old, strlen(old)), ERR_NONE);
+    one = update_runs(dir, run, "night_1", CSV_RFC4180, 7);
+    assert_int_equal(lines_of(one), 3);
+    assert_non_null(strstr(one, "\r\n1,\"old\",2025-01-01T00:00:00,,,"));
+    free(one);
+
+    /* Someone else's file is not touched. */
+    static const char other[] = "date,miles\r\n2026-01-01,5\r\n";
+    struct report report;
+    assert_int_equal(file_replace(path, other, strlen(other)), ERR_NONE);
+    assert_int_equal(report_make(&report, &run->input), ERR_NONE);
+    assert_int_equal(runs_file_update(dir, &report), ERR_DATA);
+    assert_non_null(strstr(error_message(), path));
+    one = read_file(dir, "runs.csv");
+    assert_string_equal(one, other);
+    free(one);
+    assert_int_equal(runs_file_update("/nonexistent", &report), ERR_OUTPUT);
+    report_free(&report);
+
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/.runs.csv.lock", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+    free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +549,7 @@ int main(void)
         cmocka_unit_test(names_classes_only_when_known),
         cmocka_unit_test(lists_confusions_of_many_classes),
         cmocka_unit_test(fills_a_directory),
+        cmocka_unit_test(keeps_a_row_a_run),
         cmocka_unit_test(names_the_file_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

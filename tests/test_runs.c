@@ -106,7 +106,10 @@ static void test_random_search_and_names_by_time(void **state)
                   "--set outputs.dir=%s/runs",
                   directory, directory));
     char command[256];
-    snprintf(command, sizeof command, "test $(ls %s/runs | wc -l) = 2", directory);
+    /* Two runs, and runs.csv with a row of each. */
+    snprintf(command, sizeof command,
+             "cd %s/runs && test $(ls | wc -l) = 3 && test $(grep -c '\"confirmed\"' runs.csv) = 2",
+             directory);
     assert_int_equal(system(command), 0);
 }
 
