@@ -108,6 +108,18 @@ enum error command_real(double *number, const struct arguments *arguments, int i
                      arguments->command->name, option_name(arguments, id), value, least, most);
 }
 
+enum error command_setting(struct settings *settings, const char *key, const char *value)
+{
+    enum error err = ERR_NONE;
+    struct text assignment = {0};
+    text_printf(&assignment, "%s=%s", key, value);
+    TRY(text_status(&assignment));
+    TRY(settings_apply(settings, NULL, assignment.data));
+out:
+    text_free(&assignment);
+    return err;
+}
+
 /* Each line of `lines` with two blanks before it. */
 static void indented(struct text *out, const char *lines)
 {

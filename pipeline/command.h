@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "inputs/settings.h"
 #include "pipeline/base/error.h"
 #include "pipeline/base/text.h"
 
@@ -62,6 +63,9 @@ enum error command_integer(long long *number, const struct arguments *arguments,
                            const char *value, long long least, long long most);
 enum error command_real(double *number, const struct arguments *arguments, int id,
                         const char *value, double least, double most);
+
+/* A setting that has an option of its own: key "section.key". */
+enum error command_setting(struct settings *settings, const char *key, const char *value);
 
 /* The help of one command, and of the program. */
 void command_help(struct text *out, const struct command *command);

@@ -39,18 +39,6 @@ struct request {
     int genome_count;
 };
 
-static enum error set(struct request *request, const char *key, const char *value)
-{
-    enum error err = ERR_NONE;
-    struct text assignment = {0};
-    text_printf(&assignment, "%s=%s", key, value);
-    TRY(text_status(&assignment));
-    TRY(settings_apply(&request->settings, NULL, assignment.data));
-out:
-    text_free(&assignment);
-    return err;
-}
-
 static enum error add_genome(struct request *request, const char *text)
 {
     if (request->genome_count == GENOMES_MAX)
@@ -75,13 +63,13 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->operations = true;
             break;
         case OPTION_BATCH:
-            TRY(set(request, "training.batch", value));
+            TRY(command_setting(&request->settings, "training.batch", value));
             break;
         case OPTION_SECONDS:
             TRY(command_real(&request->seconds, arguments, id, value, 0.1, 3600));
             break;
         case OPTION_CONV:
-            TRY(set(request, "devices.conv", value));
+            TRY(command_setting(&request->settings, "devices.conv", value));
             break;
         case OPTION_SET:
             TRY(settings_apply(&request->settings, NULL, value));
@@ -154,14 +142,12 @@ static enum error run(struct arguments *arguments)
 {
     enum error err = ERR_NONE;
     struct request request = {0};
-    struct probed *devices = NULL;
     struct slot *slots = NULL;
-    size_t device_count, slot_count;
+    size_t slot_count;
     struct measure *measure = NULL;
     double peak;
     TRY(read_arguments(&request, arguments));
-    TRY(probe_devices(&devices, &device_count));
-    TRY(slots_plan(&slots, &slot_count, devices, device_count, &request.settings.devices));
+    TRY(slots_find(&slots, &slot_count, NULL, NULL, &request.settings.devices));
     TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
                       request.settings.devices.conv));
     TRY(measure_peak(&peak, measure, peak_seconds));
@@ -182,7 +168,6 @@ static enum error run(struct arguments *arguments)
 out:
     measure_end(measure);
     free(slots);
-    free(devices);
     return err;
 }
 

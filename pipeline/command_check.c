@@ -252,8 +252,7 @@ static enum error find_slots(struct listing *listing, struct slot **slots, size_
     enum error err = ERR_NONE;
     struct probed *devices = NULL;
     size_t count;
-    TRY(probe_devices(&devices, &count));
-    TRY(slots_plan(slots, slot_count, devices, count, &settings->devices));
+    TRY(slots_find(slots, slot_count, &devices, &count, &settings->devices));
     for (size_t i = 0; i < count; i++) {
         if (devices[i].failure[0] != '\0') {
             put(listing, "device", "warning", NAN, "", "%s", devices[i].failure);

@@ -114,7 +114,9 @@ static enum error run(struct arguments *arguments)
     static struct settings_origins origins;
     struct run run = {.lock = -1, .log = -1};
     TRY(read_arguments(&request, arguments));
+    /* A closed pipe and a limit on file sizes are errors of write(), here and in the workers. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (request.resume == NULL) {
         TRY(read_settings(&settings, &origins, &request));
         if (request.print)

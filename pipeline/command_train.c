@@ -29,18 +29,6 @@ struct request {
     const char *genome;
 };
 
-static enum error set(struct request *request, const char *key, const char *value)
-{
-    enum error err = ERR_NONE;
-    struct text assignment = {0};
-    text_printf(&assignment, "%s=%s", key, value);
-    TRY(text_status(&assignment));
-    TRY(settings_apply(&request->settings, NULL, assignment.data));
-out:
-    text_free(&assignment);
-    return err;
-}
-
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
     enum error err = ERR_NONE;
@@ -69,19 +57,19 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->seed = (uint64_t)number;
             break;
         case OPTION_EPOCHS:
-            TRY(set(request, "training.epochs", value));
+            TRY(command_setting(&request->settings, "training.epochs", value));
             break;
         case OPTION_IMAGES:
-            TRY(set(request, "training.train_images", value));
+            TRY(command_setting(&request->settings, "training.train_images", value));
             break;
         case OPTION_BATCH:
-            TRY(set(request, "training.batch", value));
+            TRY(command_setting(&request->settings, "training.batch", value));
             break;
         case OPTION_DEVICE:
-            TRY(set(request, "devices.use", value));
+            TRY(command_setting(&request->settings, "devices.use", value));
             break;
         case OPTION_CONV:
-            TRY(set(request, "devices.conv", value));
+            TRY(command_setting(&request->settings, "devices.conv", value));
             break;
         }
     }
@@ -147,18 +135,15 @@ static enum error print_result(const struct request *request, const struct genom
 static enum error open_device(struct device **device, const struct device_settings *settings)
 {
     enum error err = ERR_NONE;
-    struct probed *devices = NULL;
     struct slot *slots = NULL;
-    size_t count, slot_count;
-    TRY(probe_devices(&devices, &count));
-    TRY(slots_plan(&slots, &slot_count, devices, count, settings));
+    size_t slot_count;
+    TRY(slots_find(&slots, &slot_count, NULL, NULL, settings));
     struct slot whole = slots[0];
     whole.part = 0;
     whole.parts = 1;
     TRY(slot_open(device, &whole));
 out:
     free(slots);
-    free(devices);
     return err;
 }
 

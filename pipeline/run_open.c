@@ -12,7 +12,6 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/fingerprint.h"
-#include "pipeline/probe.h"
 
 static void log_line(enum log_level level, const char *text, void *user)
 {
@@ -58,21 +57,6 @@ out:
     return err;
 }
 
-static enum error find_slots(struct run *run)
-{
-    enum error err = ERR_NONE;
-    struct probed *devices = NULL;
-    size_t count;
-    TRY(probe_devices(&devices, &count));
-    for (size_t i = 0; i < count; i++)
-        if (devices[i].failure[0] != '\0')
-            log_event(LOG_WARNING, "%s", devices[i].failure);
-    TRY(slots_plan(&run->slots, &run->slot_count, devices, count, &run->settings.devices));
-out:
-    free(devices);
-    return err;
-}
-
 static enum error write_settings(const struct run *run, const struct text *ini)
 {
     char path[RUN_PATH_SIZE];
@@ -96,7 +80,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     run->settings = *settings;
     TRY(check_data(&run->info, settings));
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
-    TRY(find_slots(run));
+    TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     settings_print(&ini, settings, origins);
     TRY(text_status(&ini));
     TRY(run_directory_create(run->directory, wanted, settings->outputs.dir));
@@ -138,7 +122,7 @@ enum error run_resume(struct run *run, const char *directory)
         goto out;
     }
     TRY(space_init(&run->space, &run->settings.space, &run->info.shape));
-    TRY(find_slots(run));
+    TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     TRY(open_log(run));
     TRY(store_recover(&requeued, run->store));
     log_event(LOG_INFO, "run %s goes on with %zu slots; %d interrupted jobs are queued again",

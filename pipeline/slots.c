@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/base/log.h"
+
 static bool is_cpu(const struct probed *device)
 {
     return (device->info.type & CL_DEVICE_TYPE_CPU) != 0;
@@ -118,6 +120,29 @@ enum error slots_plan(struct slot **slots, size_t *count, const struct probed *d
                 (struct slot){.device = devices[i], .part = part, .parts = parts};
     }
     return ERR_NONE;
+}
+
+enum error slots_find(struct slot **slots, size_t *count, struct probed **devices,
+                      size_t *device_count, const struct device_settings *settings)
+{
+    struct probed *probed;
+    size_t probed_count;
+    *slots = NULL;
+    *count = 0;
+    enum error err = probe_devices(&probed, &probed_count);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t i = 0; i < probed_count; i++)
+        if (probed[i].failure[0] != '\0')
+            log_event(LOG_WARNING, "%s", probed[i].failure);
+    err = slots_plan(slots, count, probed, probed_count, settings);
+    if (err == ERR_NONE && devices != NULL) {
+        *devices = probed;
+        *device_count = probed_count;
+    } else {
+        free(probed);
+    }
+    return err;
 }
 
 size_t slots_on(const struct slot *slots, size_t count, const struct probed *device)

@@ -24,6 +24,10 @@ struct slot {
 enum error slots_plan(struct slot **slots, size_t *count, const struct probed *devices,
                       size_t device_count, const struct device_settings *settings);
 
+/* Probes and plans. *devices (may be NULL) gets the probed list, freed with free(). */
+enum error slots_find(struct slot **slots, size_t *count, struct probed **devices,
+                      size_t *device_count, const struct device_settings *settings);
+
 /* How many of them are on this device. */
 size_t slots_on(const struct slot *slots, size_t count, const struct probed *device);
 

@@ -425,17 +425,21 @@ enum error supervisor_destroy(struct supervisor *supervisor)
     enum error err = ERR_NONE;
     if (s == NULL)
         return ERR_NONE;
+    for (size_t i = 0; i < s->plan.slot_count; i++)
+        worker_dismiss(&s->seats[i].process);
     for (size_t i = 0; i < s->plan.slot_count; i++) {
         if (s->seats[i].process.pid == 0)
             continue;
-        worker_dismiss(&s->seats[i].process, dismiss_limit_s);
+        worker_await(&s->seats[i].process, dismiss_limit_s);
         enum release what;
         enum error failed =
             store_release(&what, NULL, s->plan.store, s->seats[i].worker, "done", false, 0);
         err = err == ERR_NONE ? failed : err;
     }
-    if (s->signals >= 0)
+    if (s->signals >= 0) {
+        read_signals(s); /* what came too late must not strike when they are unblocked */
         close(s->signals);
+    }
     sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
     free(s->seats);
     free(s->polls);

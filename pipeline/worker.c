@@ -35,6 +35,7 @@ struct watch {
     struct worker *worker;
     const struct job *job;
     enum error err; /* of the store, while training */
+    char message[512];
 };
 
 static void report(const struct report_message *message)
@@ -109,6 +110,8 @@ static bool on_epoch(const struct train_progress *progress, void *user)
                           .images_per_s = progress->images_per_s};
     watch->err = store_add_epoch(watch->worker->store, watch->worker->id, watch->job, &epoch);
     report(&(struct report_message){.type = REPORT_EPOCH, .images_per_s = progress->images_per_s});
+    if (watch->err != ERR_NONE)
+        snprintf(watch->message, sizeof watch->message, "%s", error_message());
     return watch->err == ERR_NONE;
 }
 
@@ -197,7 +200,7 @@ static enum error do_job(struct worker *worker, const struct job *job)
               ? train_search(&result, worker, job, &watch)
               : train_confirm(&result, &confirmation, &weights, worker, job, &watch);
     if (watch.err != ERR_NONE)
-        err = watch.err;
+        err = error_set(watch.err, "%s", watch.message);
     if (err != ERR_NONE)
         TRY(failure_result(&result, err, clock_monotonic_s() - start));
     TRY(store_commit(&accepted, worker->store, worker->id, job, &result));

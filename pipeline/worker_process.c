@@ -118,19 +118,20 @@ void worker_kill(struct worker_process *process)
     forget(process);
 }
 
-void worker_dismiss(struct worker_process *process, double limit_s)
+void worker_dismiss(struct worker_process *process)
 {
-    if (process->pid == 0)
-        return;
+    if (process->socket >= 0)
+        close(process->socket);
+    process->socket = -1;
+}
+
+void worker_await(struct worker_process *process, double limit_s)
+{
     int status;
     double end = clock_monotonic_s() + limit_s;
-    close(process->socket);
-    process->socket = -1;
-    while (!worker_ended(process, &status)) {
-        if (clock_monotonic_s() > end) {
+    while (process->pid != 0 && !worker_ended(process, &status)) {
+        if (clock_monotonic_s() > end)
             worker_kill(process);
-            break;
-        }
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
 }

@@ -25,7 +25,10 @@ bool worker_ended(struct worker_process *process, int *status);
 /* Ends it now, and waits for that. */
 void worker_kill(struct worker_process *process);
 
-/* Closes the channel, so that an idle worker ends, and waits; kills it after `limit_s`. */
-void worker_dismiss(struct worker_process *process, double limit_s);
+/* Closes the channel, so that an idle worker ends. */
+void worker_dismiss(struct worker_process *process);
+
+/* Waits for the end; kills it after `limit_s`. */
+void worker_await(struct worker_process *process, double limit_s);
 
 #endif

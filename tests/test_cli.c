@@ -224,7 +224,7 @@ static void test_bench_operations(void **state)
         "bench --ops --genome RC8k3:relu-RC16k5:tanh-FC64:relu --batch 8 --seconds 0.1 "
         "--format csv --set devices.slots=1 --genome "
         "RC511k7:relu-NC511k7:relu-NC511k7:relu-NC511k7:relu-RC511k7:relu-FC64:relu --batch 4096");
-    assert_fine(result);
+    clade_assert_fine(result);
     assert_int_equal(
         strncmp(result->out, "genome,batch,operation,layer,gene,duration_s,time_share,", 56), 0);
     int rows = 0;

@@ -1,5 +1,6 @@
 /* Workers that crash, fail, hang and diverge. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -120,6 +121,22 @@ static void test_hanging_worker_is_killed(void **state)
     assert_int_equal(read_attempts(1).by_status[CANDIDATE_DONE], 1);
 }
 
+static void test_full_disk(void **state)
+{
+    (void)state;
+    char command[1024];
+    snprintf(command, sizeof command,
+             "ulimit -f 120; %s run %s/search.ini --set search.cycles=300 --out %s/run 2> %s/err "
+             "> /dev/null; test $? = %d && grep -q '^clade: .*resume' %s/err",
+             CLADE_BINARY, directory, directory, directory, error_exit_code(ERR_OUTPUT), directory);
+    assert_int_equal(system(command), 0);
+    clade_assert_fine(clade("status %s/run", directory));
+    pid_t pid = clade_start("run --resume %s/run", directory);
+    assert_int_equal(clade_wait(pid, 5), -1); /* it goes on */
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(clade_wait(pid, 20), error_exit_code(ERR_STOPPED));
+}
+
 static void test_diverging_and_too_slow_candidates(void **state)
 {
     (void)state;
@@ -142,9 +159,10 @@ static void test_diverging_and_too_slow_candidates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_worker_crash_is_retried),       CASE(test_device_failure_is_retried),
-        CASE(test_candidate_that_always_crashes), CASE(test_no_slot_is_left),
-        CASE(test_hanging_worker_is_killed),      CASE(test_diverging_and_too_slow_candidates),
+        CASE(test_worker_crash_is_retried),           CASE(test_device_failure_is_retried),
+        CASE(test_candidate_that_always_crashes),     CASE(test_no_slot_is_left),
+        CASE(test_hanging_worker_is_killed),          CASE(test_full_disk),
+        CASE(test_diverging_and_too_slow_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
