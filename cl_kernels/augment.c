@@ -31,11 +31,12 @@ void augmenter_destroy(struct augmenter *augmenter)
 }
 
 enum error augment_batch(struct augmenter *augmenter, const struct image_store *store, cl_mem order,
-                         int first, int images, uint32_t seed, uint32_t step, cl_mem x)
+                         int first, int images, int members, cl_mem seeds, uint32_t step, cl_mem x)
 {
     const struct layout *l = &augmenter->layout;
     struct augment_args args = {
         .first = first,
+        .images = images,
         .height = l->height,
         .width = l->width,
         .channels = l->channels,
@@ -47,7 +48,6 @@ enum error augment_batch(struct augmenter *augmenter, const struct image_store *
         .flip = augmenter->flip,
         .shift = augmenter->shift,
         .cutout = augmenter->cutout,
-        .seed = seed,
         .step = step,
         .scale = 1.0f / (255.0f * store->std),
         .shift_value = -store->mean / store->std,
@@ -56,7 +56,8 @@ enum error augment_batch(struct augmenter *augmenter, const struct image_store *
     launch_start(&launch, augmenter->device, augmenter->kernel, "augment_batch");
     launch_buffer(&launch, store->pixels);
     launch_buffer(&launch, order);
+    launch_buffer(&launch, seeds);
     launch_buffer(&launch, x);
     launch_struct(&launch, &args, sizeof args);
-    return launch_run(&launch, (size_t)images, 1, 1);
+    return launch_run(&launch, (size_t)(members * images), 1, 1);
 }

@@ -2,8 +2,8 @@
  * Batch assembly with augmentation, as batch.cl but each image is changed at random: mirrored left
  * to right, moved by up to `shift` pixels both ways (what comes in from outside is the value of
  * byte 0), and a square of side `cutout` around a random pixel set to 0, the mean (DeVries and
- * Taylor, arXiv 1708.04552). All draws come from (seed, step, place in the batch), so a training
- * can be repeated. One work-item an image.
+ * Taylor, arXiv 1708.04552). All draws come from (seed of the member, step, place in its batch), so
+ * a training can be repeated. One work-item an image.
  */
 
 /* A mixing function of 32 bits: xor-shifts and multiplications by odd numbers, each invertible. */
@@ -17,14 +17,15 @@ uint mix_bits(uint h)
 }
 
 kernel void augment_batch(global const uchar *restrict pixels, global const uint *restrict order,
-                          global float *restrict x, const struct augment_args a)
+                          global const uint *restrict seeds, global float *restrict x,
+                          const struct augment_args a)
 {
     const int n = get_global_id(0);
     const size_t image_bytes = (size_t)a.height * a.width * a.channels;
     pixels += (size_t)order[a.first + n] * image_bytes;
     x += n * a.x_image + a.x_origin;
 
-    uint draw = mix_bits(a.seed + mix_bits(a.step * 0x9e3779b9u + n));
+    uint draw = mix_bits(seeds[n / a.images] + mix_bits(a.step * 0x9e3779b9u + n % a.images));
     const bool mirrored = a.flip && (draw & 1);
     const uint span = 2 * a.shift + 1;
     draw = mix_bits(draw + 1);

@@ -21,9 +21,10 @@ enum error augmenter_create(struct augmenter *augmenter, struct device *device,
                             const struct layout *layout, const struct training_settings *training);
 void augmenter_destroy(struct augmenter *augmenter);
 
-/* Enqueues x = normalised, changed images order[first .. first + images). Equal (seed, step, place
-   in the batch) gives equal changes. */
+/* Enqueues x = normalised, changed images order[first .. first + members * images). Equal (seed of
+   the member, step, place in its batch) gives equal changes; `seeds` holds a uint for each member.
+ */
 enum error augment_batch(struct augmenter *augmenter, const struct image_store *store, cl_mem order,
-                         int first, int images, uint32_t seed, uint32_t step, cl_mem x);
+                         int first, int images, int members, cl_mem seeds, uint32_t step, cl_mem x);
 
 #endif

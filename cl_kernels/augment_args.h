@@ -3,13 +3,13 @@
 #define CLADE_CL_KERNELS_AUGMENT_ARGS_H
 
 struct augment_args {
-    int first; /* image n of the batch is order[first + n] */
+    int first;  /* image n of the batch is order[first + n] */
+    int images; /* of a member */
     int height, width, channels;
     int x_row, x_block, x_image, x_origin, lanes;
     int flip;   /* 0 or 1 */
     int shift;  /* pixels */
     int cutout; /* side of the square, pixels; 0: none */
-    unsigned seed;
     unsigned step;
     float scale, shift_value; /* x = byte * scale + shift_value */
 };

@@ -107,8 +107,8 @@ static enum error upload_weights(struct conv_check *k, struct span *weights, str
     size_t w_floats = conv_weight_floats(k->conv), floats = w_floats + padded_to_group(k) + 2 * GAP;
     float *values;
     TRY(check_floats(&values, &k->check, floats));
-    *weights = (struct span){NULL, GAP};
-    *bias = (struct span){NULL, 2 * GAP + w_floats};
+    *weights = (struct span){.offset = GAP};
+    *bias = (struct span){.offset = 2 * GAP + w_floats};
     for (int o = 0; o < s->channels_out; o++) {
         values[bias->offset + (size_t)o] = (float)k->bias[o];
         for (int i = 0; i < s->channels_in; i++)
@@ -135,7 +135,7 @@ static enum error upload_transposed(struct conv_check *k, struct span *weights)
             for (int tap = 0; tap < taps; tap++)
                 values[GAP + conv_transposed_place(k->conv, o, i, tap)] =
                     (float)k->w[(o * s->channels_in + i) * taps + tap];
-    *weights = (struct span){NULL, GAP};
+    *weights = (struct span){.offset = GAP};
     TRY(check_upload(&weights->buffer, &k->check, values, floats));
 out:
     return err;
@@ -291,7 +291,7 @@ static enum error run_weight_gradient(struct conv_check *k, cl_mem x, cl_mem dy,
     int splits = conv_splits(k->conv);
     size_t w_floats = conv_weight_floats(k->conv);
     size_t stride = w_floats + padded_to_group(k) + 2 * GAP, all = stride * (size_t)splits;
-    struct span dw = {NULL, GAP}, db = {NULL, 2 * GAP + w_floats};
+    struct span dw = {.offset = GAP}, db = {.offset = 2 * GAP + w_floats};
     float *ones, *partial;
     TRY(check_floats(&ones, &k->check, all));
     TRY(check_floats(out, &k->check, stride));

@@ -31,9 +31,12 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     struct conv *conv = calloc(1, sizeof *conv);
     if (conv == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
+    struct conv_plan whole = *plan;
+    if (whole.members == 0)
+        whole.members = 1;
     conv->ops = family_ops(plan->family);
     conv->shape = plan->shape;
-    enum error err = conv->ops->create(&conv->state, device, plan);
+    enum error err = conv->ops->create(&conv->state, device, &whole);
     if (err != ERR_NONE) {
         free(conv);
         return err;
@@ -115,6 +118,7 @@ size_t conv_transposed_place(const struct conv *conv, int output, int input, int
 enum error conv_forward(struct conv *conv, cl_mem x, struct span weights,
                         const struct conv_epilogue *epilogue, cl_mem y, int images)
 {
+    assert(epilogue->bias.buffer == NULL || epilogue->bias.stride == weights.stride);
     return conv->ops->forward(conv->state, x, weights, epilogue, y, images);
 }
 
@@ -127,6 +131,6 @@ enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transpo
 enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
                                 struct span db, size_t split_stride, int images)
 {
-    assert(db.buffer == NULL || dw.buffer == db.buffer);
+    assert(db.buffer == NULL || (dw.buffer == db.buffer && dw.stride == db.stride));
     return conv->ops->weight_gradient(conv->state, x, dy, dw, db, split_stride, images);
 }

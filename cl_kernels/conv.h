@@ -3,6 +3,11 @@
  * Layouts and weight order: layout.h. Three families give the same results within tolerance:
  * vector (conv_vector.*), tiled (conv_tiled.*), im2col + CLBlast GEMM (conv_gemm.*).
  *
+ * Several networks of one shape, the members of a pack, can share each launch: image n of a tensor
+ * belongs to member n / images, `images` being each member's in this call, and parameters of the
+ * members lie a stride apart. Vector and tiled give the bytes that they give one by one; CLBlast
+ * multiplies member after member.
+ *
  * All calls only enqueue on the device's in-order queue; nothing waits.
  */
 #ifndef CLADE_CL_KERNELS_CONV_H
@@ -25,19 +30,21 @@ struct conv_shape {
 
 struct conv; /* one convolution of one network on one device */
 
-/* A view of a device buffer that starts `offset` floats in. */
+/* A view of a device buffer that starts `offset` floats in; that of the next member of a pack
+   starts `stride` floats later. */
 struct span {
     cl_mem buffer;
-    size_t offset;
+    size_t offset, stride;
 };
 
 /* What the forward pass adds to the plain sum. */
 struct conv_epilogue {
-    struct span bias;           /* [channels_out rounded up to group]; buffer NULL: no bias */
+    struct span bias; /* [channels_out rounded up to group], with the stride of the weights;
+                         buffer NULL: no bias */
     enum activation activation; /* ACT_COUNT: none */
     cl_mem sums;                /* for batch normalisation, with no bias and no activation: gets
-                                   partial sums of y and y * y, [images][2][channels in whole
-                                   blocks]; NULL: not wanted */
+                                   partial sums of y and y * y, [members * images][2][channels in
+                                   whole blocks]; NULL: not wanted */
     cl_mem derivative;          /* for swish and gelu in training: d activation / d input, in the
                                    layout of the output; NULL: not kept */
 };
@@ -50,7 +57,8 @@ struct conv_chain {
                                    derivative; in the layout of the input gradient */
     struct layout layout;       /* of `kept` */
     /* For batch normalisation below, NULL otherwise: `sums` gets partial sums of dx and
-       dx * (z - mean), [images * conv_parts()][2][channels in whole blocks]. */
+       dx * (z - mean), [members * images * conv_parts()][2][channels in whole blocks]; `means` is
+       [members][channels in whole blocks]. */
     cl_mem sums, z, means;
     struct layout z_layout;
 };
@@ -59,13 +67,14 @@ struct conv_chain {
  * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
  * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
  * any. `family` is CONV_VECTOR, CONV_TILED or CONV_CLBLAST. `batch` is the largest number of
- * images in a call.
+ * images of a member in a call. `members` 0 counts as 1.
  */
 struct conv_plan {
     struct conv_shape shape;
     struct layout input, output, gradient, input_gradient;
     enum conv_family family;
     int batch;
+    int members;
 };
 
 enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan);
@@ -90,7 +99,7 @@ int conv_splits(const struct conv *conv);
 size_t conv_weight_place(const struct conv *conv, int output, int input, int tap);
 size_t conv_transposed_place(const struct conv *conv, int output, int input, int tap);
 
-/* y = activation(x * w + bias) for the first `images` images. */
+/* y = activation(x * w + bias) for the first members * images images. */
 enum error conv_forward(struct conv *conv, cl_mem x, struct span weights,
                         const struct conv_epilogue *epilogue, cl_mem y, int images);
 
@@ -100,7 +109,8 @@ enum error conv_input_gradient(struct conv *conv, cl_mem dy, struct span transpo
 
 /*
  * Partial sums of dw and db: split s writes weights at dw.offset + s * split_stride and the bias
- * at db.offset + s * split_stride (floats), overwriting. db.buffer NULL: no bias gradient.
+ * at db.offset + s * split_stride (floats), overwriting; dw and db have one stride between members.
+ * db.buffer NULL: no bias gradient.
  */
 enum error conv_weight_gradient(struct conv *conv, cl_mem x, cl_mem dy, struct span dw,
                                 struct span db, size_t split_stride, int images);

@@ -4,6 +4,8 @@
  *
  * A batch is worked off in chunks of images, so that the operands fit in a bounded scratch buffer:
  * [im2col or per-tap matrix | y as a matrix | partial sums or reordered weights].
+ *
+ * The members of a pack have products of their own, one after another.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -172,10 +174,17 @@ static enum error run(struct launch *launch, size_t x, size_t y, size_t z)
     return launch_run_local(launch, (const size_t[3]){x, y, z}, NULL);
 }
 
-/* Pixels of y in the chunk that starts at `first`; *chunk gets its images. */
-static size_t chunk_rows(const struct gemm_conv *c, int first, int images)
+/* The part of a span that belongs to a member. */
+static struct span of_member(struct span span, int member)
 {
-    int chunk = images - first < c->chunk ? images - first : c->chunk;
+    span.offset += (size_t)member * span.stride;
+    return span;
+}
+
+/* Pixels of y in the chunk of images [first, end) that starts at `first`. */
+static size_t chunk_rows(const struct gemm_conv *c, int first, int end)
+{
+    int chunk = end - first < c->chunk ? end - first : c->chunk;
     return (size_t)chunk * (size_t)c->plan.output.height * (size_t)c->plan.output.width;
 }
 
@@ -189,12 +198,14 @@ static enum error im2col(struct gemm_conv *c, cl_mem x, cl_mem scratch,
     return run(&launch, (size_t)c->plan.shape.channels_in, (size_t)c->taps, rows);
 }
 
-static enum error gemm_forward(void *state, cl_mem x, struct span weights,
-                               const struct conv_epilogue *epilogue, cl_mem y, int images)
+static enum error forward_member(struct gemm_conv *c, int member, cl_mem x, struct span weights,
+                                 const struct conv_epilogue *epilogue, cl_mem y, int images)
 {
     enum error err = ERR_NONE;
-    struct gemm_conv *c = state;
     const struct conv_plan *p = &c->plan;
+    struct span bias = of_member(epilogue->bias, member);
+    int end = (member + 1) * images;
+    weights = of_member(weights, member);
     size_t columns = (size_t)(c->taps * p->shape.channels_in), group = (size_t)c->group;
     cl_mem scratch;
     TRY(device_scratch(&scratch, c->device, SCRATCH_OPERANDS, c->scratch_floats * sizeof(float)));
@@ -205,12 +216,12 @@ static enum error gemm_forward(void *state, cl_mem x, struct span weights,
     start_at_first_tap(&args, &p->input);
     args.activation = (int)epilogue->activation;
     args.keep_slope = epilogue->derivative != NULL;
-    if (epilogue->bias.buffer != NULL)
-        args.bias = (int)epilogue->bias.offset;
-    cl_mem parameters = epilogue->bias.buffer != NULL ? epilogue->bias.buffer : weights.buffer;
+    if (bias.buffer != NULL)
+        args.bias = (int)bias.offset;
+    cl_mem parameters = bias.buffer != NULL ? bias.buffer : weights.buffer;
     cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
-    for (int first = 0; first < images; first += c->chunk) {
-        size_t rows = chunk_rows(c, first, images);
+    for (int first = member * images; first < end; first += c->chunk) {
+        size_t rows = chunk_rows(c, first, end);
         args.first_image = first;
         args.matrix = 0;
         TRY(im2col(c, x, scratch, &args, rows));
@@ -228,6 +239,16 @@ out:
     return err;
 }
 
+static enum error gemm_forward(void *state, cl_mem x, struct span weights,
+                               const struct conv_epilogue *epilogue, cl_mem y, int images)
+{
+    enum error err = ERR_NONE;
+    struct gemm_conv *c = state;
+    for (int i = 0; i < c->plan.members && err == ERR_NONE; i++)
+        err = forward_member(c, i, x, weights, epilogue, y, images);
+    return err;
+}
+
 /* dy as a matrix. */
 static enum error gather(struct gemm_conv *c, cl_mem dy, cl_mem scratch, struct gemm_args args,
                          size_t rows)
@@ -240,12 +261,13 @@ static enum error gather(struct gemm_conv *c, cl_mem dy, cl_mem scratch, struct 
     return run(&launch, (size_t)c->group, rows, 1);
 }
 
-static enum error gemm_input_gradient(void *state, cl_mem dy, struct span transposed,
-                                      const struct conv_chain *chain, cl_mem dx, int images)
+static enum error input_gradient_member(struct gemm_conv *c, int member, cl_mem dy,
+                                        struct span transposed, const struct conv_chain *chain,
+                                        cl_mem dx, int images)
 {
     enum error err = ERR_NONE;
-    struct gemm_conv *c = state;
     const struct conv_plan *p = &c->plan;
+    int end = (member + 1) * images;
     size_t columns = (size_t)(c->taps * c->x_group), outputs = (size_t)p->shape.channels_out;
     cl_mem scratch;
     TRY(device_scratch(&scratch, c->device, SCRATCH_OPERANDS, c->scratch_floats * sizeof(float)));
@@ -259,15 +281,15 @@ static enum error gemm_input_gradient(void *state, cl_mem dy, struct span transp
         args.kept = tensor(&chain->layout);
         kept = chain->kept;
     }
-    args.weights = (int)transposed.offset;
+    args.weights = (int)of_member(transposed, member).offset;
     args.matrix = (int)c->rest;
     struct launch launch = start(c, REORDER);
     launch_buffer(&launch, transposed.buffer);
     launch_buffer(&launch, scratch);
     launch_struct(&launch, &args, sizeof args);
     TRY(run(&launch, (size_t)c->x_group, (size_t)c->taps, outputs));
-    for (int first = 0; first < images; first += c->chunk) {
-        size_t rows = chunk_rows(c, first, images);
+    for (int first = member * images; first < end; first += c->chunk) {
+        size_t rows = chunk_rows(c, first, end);
         size_t chunk = rows / (size_t)(p->output.height * p->output.width);
         args.first_image = first;
         TRY(gather(c, dy, scratch, args, rows));
@@ -282,6 +304,16 @@ static enum error gemm_input_gradient(void *state, cl_mem dy, struct span transp
                 chunk * (size_t)(p->input_gradient.height * p->input_gradient.width), 1));
     }
 out:
+    return err;
+}
+
+static enum error gemm_input_gradient(void *state, cl_mem dy, struct span transposed,
+                                      const struct conv_chain *chain, cl_mem dx, int images)
+{
+    enum error err = ERR_NONE;
+    struct gemm_conv *c = state;
+    for (int i = 0; i < c->plan.members && err == ERR_NONE; i++)
+        err = input_gradient_member(c, i, dy, transposed, chain, dx, images);
     return err;
 }
 
@@ -309,13 +341,14 @@ static enum error sum_bias(struct gemm_conv *c, cl_mem scratch, struct span db, 
     return run(&launch, (size_t)c->group, 1, 1);
 }
 
-static enum error gemm_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
-                                       struct span db, size_t split_stride, int images)
+static enum error weight_gradient_member(struct gemm_conv *c, int member, cl_mem x, cl_mem dy,
+                                         struct span dw, struct span db, int images)
 {
-    (void)split_stride; /* one split */
     enum error err = ERR_NONE;
-    struct gemm_conv *c = state;
     const struct conv_plan *p = &c->plan;
+    int start_image = member * images, end = start_image + images;
+    dw = of_member(dw, member);
+    db = of_member(db, member);
     size_t columns = (size_t)(c->taps * p->shape.channels_in), group = (size_t)c->group;
     cl_mem scratch;
     TRY(device_scratch(&scratch, c->device, SCRATCH_OPERANDS, c->scratch_floats * sizeof(float)));
@@ -324,17 +357,29 @@ static enum error gemm_weight_gradient(void *state, cl_mem x, cl_mem dy, struct 
     struct matrix sums = {dw.buffer, dw.offset, group};
     struct gemm_args args = arguments(c, &p->input, &p->gradient);
     start_at_first_tap(&args, &p->input);
-    for (int first = 0; first < images; first += c->chunk) {
-        size_t rows = chunk_rows(c, first, images);
+    for (int first = start_image; first < end; first += c->chunk) {
+        size_t rows = chunk_rows(c, first, end);
         args.first_image = first;
         args.matrix = 0;
         TRY(im2col(c, x, scratch, &args, rows));
         TRY(gather(c, dy, scratch, args, rows));
-        TRY(gemm_multiply(c->device, columns, group, rows, &a, true, &b, first > 0, &sums));
+        bool more = first > start_image;
+        TRY(gemm_multiply(c->device, columns, group, rows, &a, true, &b, more, &sums));
         if (db.buffer != NULL)
-            TRY(sum_bias(c, scratch, db, rows, first > 0));
+            TRY(sum_bias(c, scratch, db, rows, more));
     }
 out:
+    return err;
+}
+
+static enum error gemm_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
+                                       struct span db, size_t split_stride, int images)
+{
+    (void)split_stride; /* one split */
+    enum error err = ERR_NONE;
+    struct gemm_conv *c = state;
+    for (int i = 0; i < c->plan.members && err == ERR_NONE; i++)
+        err = weight_gradient_member(c, i, x, dy, dw, db, images);
     return err;
 }
 

@@ -171,7 +171,8 @@ static size_t partial_floats(const struct tiled_conv *c)
     return dw_floats(c) + (size_t)(groups(&c->tile, c->plan.shape.channels_out) * c->tile.bn);
 }
 
-/* The batch is split until there are a few work-groups for every compute unit. */
+/* The batch is split until there are a few work-groups for every compute unit. The other members of
+   a pack do not count: the order of a sum must not depend on them. */
 static int choose_splits(const struct tiled_conv *c)
 {
     int tiles =
@@ -189,7 +190,8 @@ static int choose_splits(const struct tiled_conv *c)
 static enum error scratch(cl_mem *out, struct tiled_conv *c)
 {
     return device_scratch(out, c->device, SCRATCH_OPERANDS,
-                          (size_t)c->splits * partial_floats(c) * sizeof(float));
+                          (size_t)(c->plan.members * c->splits) * partial_floats(c) *
+                              sizeof(float));
 }
 
 static enum error tiled_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -290,10 +292,12 @@ static enum error tiled_forward(void *state, cl_mem x, struct span weights,
         .from = input_tensor(c),
         .to = tensor(&p->output),
         .phases = {{.rows = p->output.height, .columns = p->output.width, .reduced = c->reduced}},
+        .phase_count = 1,
         .images = images,
         .from_step = p->shape.stride,
         .to_step = 1,
         .group_rows = c->reduced,
+        .member_stride = (int)weights.stride,
         .weights = (int)weights.offset,
         .bias = biased ? (int)epilogue->bias.offset : -1,
         .activation = (int)epilogue->activation,
@@ -310,7 +314,7 @@ static enum error tiled_forward(void *state, cl_mem x, struct span weights,
     launch_buffer(&launch, c->table);
     launch_struct(&launch, &args, sizeof args);
     return run(&launch, &c->tile, pixel_tiles(&c->tile, &args.phases[0], images),
-               groups(&c->tile, p->shape.channels_out), 1);
+               groups(&c->tile, p->shape.channels_out), p->members);
 }
 
 static enum error tiled_input_gradient(void *state, cl_mem dy, struct span transposed,
@@ -324,10 +328,12 @@ static enum error tiled_input_gradient(void *state, cl_mem dy, struct span trans
         .from = tensor(&p->gradient),
         .to = tensor(&p->input_gradient),
         .kept = tensor(chained ? &chain->layout : &p->input_gradient),
+        .phase_count = c->phase_count,
         .images = images,
         .from_step = 1,
         .to_step = s->stride,
         .group_rows = s->kernel * s->kernel * s->channels_out,
+        .member_stride = (int)transposed.stride,
         .weights = (int)transposed.offset,
         .bias = -1,
         .activation = (int)(chained ? chain->activation : ACT_COUNT),
@@ -350,7 +356,7 @@ static enum error tiled_input_gradient(void *state, cl_mem dy, struct span trans
     launch_buffer(&launch, c->table);
     launch_struct(&launch, &args, sizeof args);
     return run(&launch, &c->tile_transposed, tiles, groups(&c->tile_transposed, s->channels_in),
-               c->phase_count);
+               p->members * c->phase_count);
 }
 
 static enum error add_splits(struct tiled_conv *c, cl_mem partial, struct span dw, struct span db)
@@ -359,14 +365,15 @@ static enum error add_splits(struct tiled_conv *c, cl_mem partial, struct span d
                                   .split_stride = (int)partial_floats(c),
                                   .weights = (int)dw_floats(c),
                                   .dw = (int)dw.offset,
-                                  .db = (int)db.offset};
+                                  .db = (int)db.offset,
+                                  .member_stride = (int)dw.stride};
     struct launch launch;
     launch_start(&launch, c->device, c->add_splits, "tiled_add_splits");
     launch_buffer(&launch, partial);
     launch_buffer(&launch, dw.buffer);
     launch_struct(&launch, &args, sizeof args);
     size_t floats = db.buffer != NULL ? partial_floats(c) : dw_floats(c);
-    return launch_run_local(&launch, (const size_t[3]){floats, 1, 1}, NULL);
+    return launch_run_local(&launch, (const size_t[3]){floats, (size_t)c->plan.members, 1}, NULL);
 }
 
 static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
@@ -385,8 +392,10 @@ static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct
         .reduced = c->reduced,
         .images = images,
         .images_per_split = (images + c->splits - 1) / c->splits,
+        .splits = c->splits,
         .dw = (int)dw.offset,
         .db = db.buffer != NULL ? (int)db.offset : -1,
+        .member_stride = (int)dw.stride,
     };
     cl_mem to = dw.buffer;
     if (c->splits > 1) {
@@ -395,6 +404,7 @@ static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct
         if (db.buffer != NULL)
             args.db = (int)dw_floats(c);
         args.split_stride = (int)partial_floats(c);
+        args.member_stride = c->splits * args.split_stride;
     }
     struct launch launch;
     launch_start(&launch, c->device, c->weight_gradient, "tiled_weight_gradient");
@@ -404,7 +414,7 @@ static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct
     launch_buffer(&launch, c->table);
     launch_struct(&launch, &args, sizeof args);
     TRY(run(&launch, &c->tile, (c->reduced + c->tile.bm - 1) / c->tile.bm,
-            groups(&c->tile, p->shape.channels_out), c->splits));
+            groups(&c->tile, p->shape.channels_out), p->members * c->splits));
     if (c->splits > 1)
         TRY(add_splits(c, to, dw, db));
 out:

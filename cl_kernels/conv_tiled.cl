@@ -43,7 +43,8 @@ void multiply_slices(local const float *a, local const float *b, int item_m, int
 
 /*
  * Forward: y = act(sum + bias). Input gradient (-D GRADIENT): dx = sum * slope of the layer below.
- * Groups: tile of pixels, weight group, phase. Pixels are counted over all images, row by row.
+ * Groups: tile of pixels, weight group, member * phases + phase. Pixels are counted over all images
+ * of a member, row by row.
  */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 tiled_gather(global const float *x, global const float *weights, global const float *parameters,
@@ -58,7 +59,8 @@ tiled_gather(global const float *x, global const float *weights, global const fl
     const int item = get_local_id(0);
     const int item_m = item / ITEMS_N, item_n = item % ITEMS_N;
     const int group = get_group_id(1);
-    const struct tiled_phase phase = a.phases[get_group_id(2)];
+    const int member = get_group_id(2) / a.phase_count;
+    const struct tiled_phase phase = a.phases[get_group_id(2) % a.phase_count];
     const int pixels = a.images * phase.rows * phase.columns;
     const int first_pixel = get_group_id(0) * BM;
     if (first_pixel >= pixels)
@@ -68,7 +70,7 @@ tiled_gather(global const float *x, global const float *weights, global const fl
         const int pixel = min(first_pixel + i, pixels - 1);
         const int column = pixel % phase.columns;
         const int row = pixel / phase.columns % phase.rows;
-        const int n = pixel / phase.columns / phase.rows;
+        const int n = member * a.images + pixel / phase.columns / phase.rows;
         const int to_row = phase.first_row + row * a.to_step;
         const int to_column = phase.first_column + column * a.to_step;
         from_base[i] = n * a.from.image + a.from.origin + row * a.from_step * a.from.row +
@@ -80,7 +82,8 @@ tiled_gather(global const float *x, global const float *weights, global const fl
             n * a.kept.image + a.kept.origin + to_row * a.kept.row + to_column * a.kept.lanes;
 #endif
     }
-    weights += a.weights + group * a.group_rows * BN;
+    weights += a.weights + member * a.member_stride + group * a.group_rows * BN;
+    parameters += member * a.member_stride;
     table += phase.table;
     float sums[TM][TN];
     _Pragma("unroll") for (int i = 0; i < TM; i++)
@@ -137,8 +140,8 @@ tiled_gather(global const float *x, global const float *weights, global const fl
 
 /*
  * dw[tap and input channel][output channel] = sum over pixels of x * dy, and db = sum of dy.
- * Groups: tile of rows of dw, weight group, split of the batch. Each split overwrites its own
- * copy; the order of every sum is fixed.
+ * Groups: tile of rows of dw, weight group, member * splits + split of its images. Each split
+ * overwrites its own copy; the order of every sum is fixed.
  */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 tiled_weight_gradient(global const float *x, global const float *dy, global float *gradients,
@@ -150,7 +153,8 @@ tiled_weight_gradient(global const float *x, global const float *dy, global floa
     const int item = get_local_id(0);
     const int item_m = item / ITEMS_N, item_n = item % ITEMS_N;
     const int first_row = get_group_id(0) * BM;
-    const int group = get_group_id(1), split = get_group_id(2);
+    const int group = get_group_id(1);
+    const int member = get_group_id(2) / a.splits, split = get_group_id(2) % a.splits;
     const int first_image = min(a.images, split * a.images_per_split);
     const int images = min(a.images - first_image, a.images_per_split);
     const int pixels = images * a.height * a.width;
@@ -161,9 +165,9 @@ tiled_weight_gradient(global const float *x, global const float *dy, global floa
         const int channel = group * BN + i;
         dy_place[i] = channel < a.dy.channels ? channel_place(a.dy, channel) : -1;
     }
-    x += (size_t)first_image * a.x.image + a.x.origin;
-    dy += (size_t)first_image * a.dy.image + a.dy.origin;
-    gradients += (size_t)split * a.split_stride;
+    x += (size_t)(member * a.images + first_image) * a.x.image + a.x.origin;
+    dy += (size_t)(member * a.images + first_image) * a.dy.image + a.dy.origin;
+    gradients += (size_t)member * a.member_stride + (size_t)split * a.split_stride;
     float sums[TM][TN];
     _Pragma("unroll") for (int i = 0; i < TM; i++)
         _Pragma("unroll") for (int j = 0; j < TN; j++)
@@ -215,12 +219,15 @@ tiled_weight_gradient(global const float *x, global const float *dy, global floa
             gradients[a.db + group * BN + i * ITEMS + item] = bias[i];
 }
 
-/* The copies of a split batch, added in order: [weights | bias] each, `a.split_stride` apart. */
+/* The copies of a split batch, added in order: [weights | bias] each, `a.split_stride` apart, those
+   of a member one after another. Global ids: float, member. */
 kernel void tiled_add_splits(global const float *partial, global float *gradients,
                              const struct tiled_sum_args a)
 {
-    const int i = get_global_id(0);
+    const int i = get_global_id(0), member = get_global_id(1);
     float sum = 0.0f;
+    partial += (size_t)member * a.splits * a.split_stride;
+    gradients += member * a.member_stride;
     for (int split = 0; split < a.splits; split++)
         sum += partial[(size_t)split * a.split_stride + i];
     gradients[i < a.weights ? a.dw + i : a.db + i - a.weights] = sum;

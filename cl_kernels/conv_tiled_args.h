@@ -19,11 +19,13 @@ struct tiled_phase {
 struct tiled_gather_args {
     struct tiled_tensor from, to, kept;
     struct tiled_phase phases[4];
-    int images;
+    int phase_count;
+    int images;        /* of a member */
     int from_step;     /* pixels of `from` between neighbours of a phase */
     int to_step;       /* pixels of `to` between neighbours of a phase */
     int group_rows;    /* rows of packed weights in a group: taps * reduced channels */
     int weights, bias; /* offsets; bias -1: none */
+    int member_stride; /* of both */
     int activation;
     int keep_slope;
 };
@@ -32,15 +34,17 @@ struct tiled_weight_args {
     struct tiled_tensor x, dy; /* x.origin is tap (0, 0) */
     int height, width;         /* of dy */
     int stride;
-    int reduced; /* rows of dw: taps * input channels */
-    int images, images_per_split;
-    int dw, db, split_stride; /* db -1: not wanted */
+    int reduced;                  /* rows of dw: taps * input channels */
+    int images, images_per_split; /* of a member */
+    int splits;
+    int dw, db; /* db -1: not wanted */
+    int split_stride, member_stride;
 };
 
 struct tiled_sum_args {
     int splits, split_stride;
     int weights; /* floats of dw; those of db follow */
-    int dw, db;
+    int dw, db, member_stride;
 };
 
 #endif

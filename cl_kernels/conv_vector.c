@@ -195,6 +195,8 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
         .pad = s->kernel / 2,
         .stride = s->stride,
         .activation = (int)epilogue->activation,
+        .images = images,
+        .member_stride = (int)weights.stride,
         .weights = (int)weights.offset,
         .bias = epilogue->bias.buffer != NULL ? (int)epilogue->bias.offset : -1,
         .keep_slope = epilogue->derivative != NULL,
@@ -204,7 +206,8 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
     cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
     cl_mem sums = epilogue->sums != NULL ? epilogue->sums : y;
     cl_mem buffers[] = {x, weights.buffer, parameters, y, y, slopes, y, y, sums};
-    const size_t global[3] = {(size_t)(to->blocks / c->vectors), (size_t)images, 1};
+    const size_t global[3] = {(size_t)(to->blocks / c->vectors), (size_t)(c->plan.members * images),
+                              1};
     return run(c, c->forward, "conv_gather", buffers, 9, &args, sizeof args, global);
 }
 
@@ -232,6 +235,8 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
         .pad = s->kernel / 2,
         .stride = s->stride,
         .activation = (int)(chained ? chain->activation : ACT_COUNT),
+        .images = images,
+        .member_stride = (int)transposed.stride,
         .weights = (int)transposed.offset,
         .bias = -1,
     };
@@ -253,8 +258,8 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
         dy, transposed.buffer,    transposed.buffer,        chained ? chain->kept : dy, dx,
         dx, sums ? chain->z : dy, sums ? chain->means : dy, sums ? chain->sums : dx};
     size_t phases = (size_t)(s->stride * s->stride);
-    const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed) * phases, (size_t)images,
-                              1};
+    const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed) * phases,
+                              (size_t)(c->plan.members * images), 1};
     return run(c, c->input_gradient, "conv_gather", buffers, 9, &args, sizeof args, global);
 }
 
@@ -286,11 +291,12 @@ static enum error vector_weight_gradient(void *state, cl_mem x, cl_mem dy, struc
         .dw = (int)dw.offset,
         .db = db.buffer != NULL ? (int)db.offset : -1,
         .split_stride = (int)split_stride,
+        .member_stride = (int)dw.stride,
     };
     cl_mem buffers[] = {x, dy, dw.buffer};
     const size_t global[3] = {
         (size_t)((args.groups + args.groups_per_item - 1) / args.groups_per_item),
-        (size_t)c->splits, 1};
+        (size_t)c->splits, (size_t)c->plan.members};
     return run(c, c->weight_gradient, "conv_weight_gradient", buffers, 3, &args, sizeof args,
                global);
 }

@@ -58,10 +58,10 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                         global const float *restrict z, global const float *restrict means,
                         global float *restrict sums, const struct gather_args a)
 {
-    const int n = get_global_id(1);
+    const int n = get_global_id(1), member = n / a.images;
 #ifdef GRADIENT
     const int phases = a.stride * a.stride;
-    const int group = get_global_id(0) / phases;
+    const int group = get_global_id(0) / phases, groups = get_global_size(0) / phases;
     const int phase_y = get_global_id(0) % phases / a.stride;
     const int phase_x = get_global_id(0) % phases % a.stride;
     const int out_step = a.stride, in_step = 1, direction = -1;
@@ -74,7 +74,7 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
     x += a.in_origin + (phase_y + a.pad - first_y) / a.stride * a.in_row +
          (phase_x + a.pad - first_x) / a.stride * X_LANES;
 #else
-    const int group = get_global_id(0);
+    const int phases = 1, group = get_global_id(0), groups = get_global_size(0);
     const int phase_y = 0, phase_x = 0, first_y = 0, first_x = 0;
     const int out_step = 1, in_step = a.stride, direction = 1, tap_step = 1;
     const int taps_y = a.kernel_rows, taps_x = a.kernel_columns;
@@ -83,13 +83,14 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
 #endif
     const int tap_floats = a.channels * GROUP;
     x += n * a.in_image;
-    weights += a.weights + group * a.kernel_rows * a.kernel_columns * tap_floats;
-    const int plane = group * VECTORS;
+    weights += a.weights + member * a.member_stride + group * a.kernel_rows * a.kernel_columns * tap_floats;
+    const int plane = group * VECTORS, all_blocks = groups * VECTORS;
     y += n * a.out_image + plane * a.out_block + a.out_origin;
     kept += n * a.kept_image + plane * a.kept_block + a.kept_origin;
     slopes += n * a.out_image + plane * a.out_block + a.out_origin;
     z += n * a.z_image + plane * a.z_block + a.z_origin;
-    means += plane * LANES;
+    parameters += member * a.member_stride;
+    means += (member * all_blocks + plane) * LANES;
     vec totals[VECTORS], products[VECTORS];
     for (int v = 0; v < VECTORS; v++)
         totals[v] = products[v] = (vec)(0.0f);
@@ -171,12 +172,8 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
         }
     }
     if (a.sums) {
-#ifdef GRADIENT
         const int part = n * phases + phase_y * a.stride + phase_x;
-        const int all_channels = get_global_size(0) / phases * GROUP;
-#else
-        const int part = n, all_channels = get_global_size(0) * GROUP;
-#endif
+        const int all_channels = all_blocks * LANES;
         for (int v = 0; v < VECTORS; v++) {
             STORE(totals[v], sums + 2 * part * all_channels + (plane + v) * LANES);
             STORE(products[v], sums + (2 * part + 1) * all_channels + (plane + v) * LANES);
@@ -190,8 +187,8 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
 
 /*
  * dw[tap][channel][lane] = sum over images and pixels of x[pixel * stride + tap][channel] *
- * dy[pixel][lane]. Global ids: run of `groups_per_item` groups, split of the batch. Images are the
- * outermost loop, so that an image's planes are read from memory once and stay in the cache for
+ * dy[pixel][lane]. Global ids: run of `groups_per_item` groups, split of the batch, member. Images
+ * are the outermost loop, so that an image's planes are read from memory once and stay in the cache for
  * all groups, channels and taps; the sums wait in dw meanwhile.
  */
 kernel void conv_weight_gradient(global const float *restrict x, global const float *restrict dy,
@@ -200,14 +197,14 @@ kernel void conv_weight_gradient(global const float *restrict x, global const fl
 {
     const int first_group = get_global_id(0) * a.groups_per_item;
     const int last_group = min(first_group + a.groups_per_item, a.groups);
-    const int split = get_global_id(1);
+    const int split = get_global_id(1), member = get_global_id(2);
     const int tap_floats = a.channels * GROUP;
     const int group_floats = a.kernel_rows * a.kernel_columns * tap_floats;
     const int first = split * a.images_per_split;
     const int last = min(first + a.images_per_split, a.images);
-    gradients += split * a.split_stride;
-    x += a.x_origin;
-    dy += a.dy_origin;
+    gradients += split * a.split_stride + member * a.member_stride;
+    x += member * a.images * a.x_image + a.x_origin;
+    dy += member * a.images * a.dy_image + a.dy_origin;
 
     for (int n = first; n < last || n == first; n++) {
         const int rows = n < last ? a.height : 0; /* an empty split writes zeros */

@@ -13,7 +13,8 @@ struct gather_args {
     int pad;
     int stride;     /* of the convolution */
     int activation; /* forward: of the result; gradient: of the layer below */
-    int weights, bias;
+    int images;     /* of a member */
+    int weights, bias, member_stride;
     int keep_slope;                        /* forward: whether the derivative is stored */
     int sums;                              /* whether partial sums are wanted */
     int z_row, z_block, z_image, z_origin; /* gradient with sums: the sums of the layer below */
@@ -26,9 +27,9 @@ struct weight_gradient_args {
     int channels;      /* of x */
     int kernel_rows, kernel_columns;
     int stride;
-    int images, images_per_split;
+    int images, images_per_split; /* of a member */
     int groups, groups_per_item;
-    int dw, db, split_stride;
+    int dw, db, split_stride, member_stride;
 };
 
 #endif

@@ -15,11 +15,11 @@ static int pooled_stride(const struct layout *l)
     return l->blocks * l->lanes;
 }
 
-uint64_t head_bytes(const struct layout *input, int classes, int batch)
+uint64_t head_bytes(const struct layout *input, int classes, int batch, int members)
 {
     int floats =
         pooled_stride(input) + 2 * GENOME_HEAD_UNITS + 2 * head_classes_stride(classes) + 2;
-    return sizeof(float) * (uint64_t)floats * (uint64_t)batch;
+    return sizeof(float) * (uint64_t)floats * (uint64_t)batch * (uint64_t)members;
 }
 
 enum error head_create(struct head *head, struct device *device, const struct head_plan *plan)
@@ -27,12 +27,14 @@ enum error head_create(struct head *head, struct device *device, const struct he
     enum error err = ERR_NONE;
     const char *sources[] = {cl_source_head_args, cl_source_activation, cl_source_head};
     *head = (struct head){.device = device, .plan = *plan};
+    if (plan->members == 0)
+        head->plan.members = 1;
     head->classes_stride = head_classes_stride(plan->classes);
     static const char *const names[] = {"head", "head_gradients", "head_statistics"};
     cl_kernel *kernels[] = {&head->run, &head->gradients, &head->statistics};
     for (int i = 0; i < 3; i++)
         TRY(program_kernel_build(kernels[i], device, "head", sources, 3, "", names[i]));
-    size_t batch = (size_t)plan->batch * sizeof(float);
+    size_t images = (size_t)head->plan.members * (size_t)plan->batch;
     struct {
         cl_mem *buffer;
         int floats;
@@ -46,7 +48,8 @@ enum error head_create(struct head *head, struct device *device, const struct he
         {&head->hits, 1},
     };
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        TRY(device_buffer(buffers[i].buffer, device, batch * (size_t)buffers[i].floats));
+        TRY(device_buffer(buffers[i].buffer, device,
+                          sizeof(float) * images * (size_t)buffers[i].floats));
     return ERR_NONE;
 out:
     head_destroy(head);
@@ -95,6 +98,7 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
         .bias_1 = (int)p->bias_1,
         .weights_2 = (int)p->weights_2,
         .bias_2 = (int)p->bias_2,
+        .member_stride = (int)p->member_stride,
         .images = images,
         .first = first,
         .train = dx != NULL,
@@ -118,7 +122,7 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         launch_buffer(&launch, buffers[i]);
     launch_struct(&launch, &args, sizeof args);
-    enum error err = launch_run(&launch, (size_t)images, 1, 1);
+    enum error err = launch_run(&launch, (size_t)(p->members * images), 1, 1);
     if (err != ERR_NONE || dx == NULL)
         return err;
 
@@ -129,7 +133,8 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
     launch_buffer(&launch, head->d_logits);
     launch_buffer(&launch, gradients);
     launch_struct(&launch, &args, sizeof args);
-    return launch_run(&launch, (size_t)(in->channels + 1 + GENOME_HEAD_UNITS + 1), 1, 1);
+    return launch_run(&launch, (size_t)(in->channels + 1 + GENOME_HEAD_UNITS + 1),
+                      (size_t)p->members, 1);
 }
 
 enum error head_statistics(struct head *head, cl_mem statistics, int step, int images)
@@ -141,5 +146,5 @@ enum error head_statistics(struct head *head, cl_mem statistics, int step, int i
     launch_buffer(&launch, statistics);
     launch_int(&launch, step);
     launch_int(&launch, images);
-    return launch_run(&launch, 1, 1, 1);
+    return launch_run(&launch, (size_t)head->plan.members, 1, 1);
 }

@@ -1,7 +1,7 @@
 /*
  * The fixed end of every network: global average pooling, dense 64, activation, dense classes,
- * softmax cross-entropy, and all their gradients. One work-item an image; dense weights are
- * [input][output], outputs contiguous.
+ * softmax cross-entropy, and all their gradients. One work-item an image, those of the first member
+ * of a pack first; dense weights are [input][output], outputs contiguous.
  *
  * Per image: pooled[channels], hidden[64], logits[classes], and for training d_hidden[64] (the
  * gradient of the sums of the dense layer), d_logits[classes] = (softmax - target) / images; the
@@ -28,6 +28,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
     const int halves = a.pooled_stride / 8, per_block = a.lanes / 8;
     const float share = 1.0f / (float)(a.height * a.width);
     x += n * a.x_image + a.x_origin;
+    parameters += n / a.images * a.member_stride;
     pooled += n * a.pooled_stride;
     hidden += n * HIDDEN;
     logits += n * a.classes_stride;
@@ -122,7 +123,8 @@ kernel void head(global const float *restrict x, global const float *restrict ke
 
 /*
  * Gradients of the dense layers, summed over the batch in order. Work-item r: row r of the first
- * weights (channels rows), its bias, then row r of the second weights (64 rows), its bias.
+ * weights (channels rows), its bias, then row r of the second weights (64 rows), its bias; the
+ * second global id is the member.
  */
 kernel void head_gradients(global const float *restrict pooled,
                            global const float *restrict hidden,
@@ -130,7 +132,12 @@ kernel void head_gradients(global const float *restrict pooled,
                            global const float *restrict d_logits,
                            global float *restrict gradients, const struct head_args a)
 {
-    const int r = get_global_id(0);
+    const int r = get_global_id(0), member = get_global_id(1);
+    pooled += member * a.images * a.pooled_stride;
+    hidden += member * a.images * HIDDEN;
+    d_hidden += member * a.images * HIDDEN;
+    d_logits += member * a.images * a.classes_stride;
+    gradients += member * a.member_stride;
     if (r <= a.channels) {
         float16 sum[4];
         for (int v = 0; v < 4; v++)
@@ -157,14 +164,15 @@ kernel void head_gradients(global const float *restrict pooled,
     }
 }
 
-/* statistics[step] = (sum of losses, sum of hits) of the batch, added in order. */
+/* statistics[step][member] = (sum of losses, sum of hits) of its batch, added in order. */
 kernel void head_statistics(global const float *restrict losses, global const float *restrict hits,
                             global float2 *restrict statistics, const int step, const int images)
 {
+    const int member = get_global_id(0);
     float loss = 0.0f, hit = 0.0f;
-    for (int n = 0; n < images; n++) {
+    for (int n = member * images; n < (member + 1) * images; n++) {
         loss += losses[n];
         hit += hits[n];
     }
-    statistics[step] = (float2)(loss, hit);
+    statistics[step * get_global_size(0) + member] = (float2)(loss, hit);
 }

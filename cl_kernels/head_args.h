@@ -11,7 +11,9 @@ struct head_args {
     int activation;              /* of the dense layer of 64 */
     int below;                   /* of the last convolution */
     int weights_1, bias_1, weights_2, bias_2;
-    int images, first; /* image n is order[first + n] */
+    int member_stride; /* of parameters and gradients */
+    int images;        /* of a member */
+    int first;         /* image n is order[first + n] */
     int train;         /* whether gradients are wanted */
     float smoothing;   /* of labels */
 };

@@ -53,34 +53,37 @@ static uint64_t buffer_bytes(const struct layout *layout, int batch)
     return sizeof(float) * (uint64_t)layout_floats(layout, batch);
 }
 
-/* Bytes of a plan and of its largest buffer. `weights` counts floats of flat parameters and
-   `transposed` of their copy; gradients come in `splits`. */
+/* Bytes of a plan and of its largest buffer. `weights` counts floats of a member's flat parameters
+   and `transposed` of their copy; gradients come in `splits`. */
 static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t transposed,
                            int splits, uint64_t *largest)
 {
-    int batch = net->training.batch;
-    uint64_t total = buffer_bytes(&net->input, batch);
+    int batch = net->training.batch, images = net->members * batch;
+    uint64_t members = (uint64_t)net->members;
+    uint64_t total = buffer_bytes(&net->input, images);
     *largest = total;
     for (int i = 0; i < net->layer_count; i++) {
         const struct network_layer *layer = &net->layers[i];
-        uint64_t y = buffer_bytes(&layer->output, batch);
-        uint64_t dy = buffer_bytes(&layer->gradient, batch);
+        uint64_t y = buffer_bytes(&layer->output, images);
+        uint64_t dy = buffer_bytes(&layer->gradient, images);
         total += y + dy + (keeps_slope(layer->activation) ? y : 0);
         if (network_normalises(net)) {
             bool below_reduction = i + 1 < net->layer_count && net->layers[i + 1].shape.stride == 2;
-            total += y + norm_bytes(&layer->output, batch, below_reduction ? 4 : 1);
+            total += y + norm_bytes(&layer->output, batch, net->members, below_reduction ? 4 : 1);
         }
         if (y > *largest)
             *largest = y;
         if (dy > *largest)
             *largest = dy;
     }
-    total += head_bytes(&net->layers[net->layer_count - 1].output, net->shape.classes, batch);
+    total += head_bytes(&net->layers[net->layer_count - 1].output, net->shape.classes, batch,
+                        net->members);
     /* parameters, two moments, gradients, folded parameters; the transposed copy and its places */
     uint64_t copies = (uint64_t)(3 + splits + (network_normalises(net) ? 1 : 0));
-    total += sizeof(float) * (weights * copies + 2 * transposed);
-    if (sizeof(float) * weights * (uint64_t)splits > *largest)
-        *largest = sizeof(float) * weights * (uint64_t)splits;
+    total += sizeof(float) * (members * (weights * copies + transposed) + transposed);
+    uint64_t gradients = sizeof(float) * members * weights * (uint64_t)splits;
+    if (gradients > *largest)
+        *largest = gradients;
     return total;
 }
 
@@ -122,24 +125,25 @@ static uint64_t estimated_weights(const struct network *net, uint64_t *transpose
 }
 
 static void prepare(struct network *net, const struct device *device, const struct genome *genome,
-                    const struct image_shape *shape, const struct training_settings *training,
-                    enum conv_family family)
+                    int members, const struct image_shape *shape,
+                    const struct training_settings *training, enum conv_family family)
 {
     net->genome = *genome;
+    net->members = members;
     net->shape = *shape;
     net->training = *training;
     net->family = resolve_family(family, device);
     plan_layers(net);
 }
 
-uint64_t network_bytes(const struct genome *genome, const struct image_shape *shape,
+uint64_t network_bytes(const struct genome *genome, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
                        const struct device *device)
 {
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return 0;
-    prepare(net, device, genome, shape, training, family);
+    prepare(net, device, genome, members, shape, training, family);
     uint64_t transposed, largest;
     uint64_t weights = estimated_weights(net, &transposed);
     uint64_t bytes = plan_bytes(net, weights, transposed, 1, &largest);
@@ -163,6 +167,7 @@ static enum error create_convolutions(struct network *net)
             .gradient = layer->gradient,
             .family = net->family,
             .batch = net->training.batch,
+            .members = net->members,
         };
         if (i > 0)
             plan.input_gradient = net->layers[i - 1].gradient;
@@ -209,6 +214,7 @@ static void place_parameters(struct network *net, struct head_plan *head)
     at += GENOME_HEAD_UNITS;
     head->bias_2 = at;
     at += classes;
+    head->member_stride = at;
     net->floats = at;
     net->transposed_floats = transposed;
 }
@@ -216,25 +222,27 @@ static void place_parameters(struct network *net, struct head_plan *head)
 static enum error create_buffers(struct network *net)
 {
     enum error err = ERR_NONE;
-    int batch = net->training.batch;
-    TRY(device_buffer(&net->x, net->device, buffer_bytes(&net->input, batch)));
+    int images = net->members * net->training.batch;
+    TRY(device_buffer(&net->x, net->device, buffer_bytes(&net->input, images)));
     for (int i = 0; i < net->layer_count; i++) {
         struct network_layer *layer = &net->layers[i];
-        TRY(device_buffer(&layer->y, net->device, buffer_bytes(&layer->output, batch)));
-        TRY(device_buffer(&layer->dy, net->device, buffer_bytes(&layer->gradient, batch)));
+        TRY(device_buffer(&layer->y, net->device, buffer_bytes(&layer->output, images)));
+        TRY(device_buffer(&layer->dy, net->device, buffer_bytes(&layer->gradient, images)));
         if (keeps_slope(layer->activation))
-            TRY(device_buffer(&layer->slopes, net->device, buffer_bytes(&layer->output, batch)));
+            TRY(device_buffer(&layer->slopes, net->device, buffer_bytes(&layer->output, images)));
         if (network_normalises(net))
-            TRY(device_buffer(&layer->z, net->device, buffer_bytes(&layer->output, batch)));
+            TRY(device_buffer(&layer->z, net->device, buffer_bytes(&layer->output, images)));
     }
-    size_t bytes = net->floats * sizeof(float);
+    size_t members = (size_t)net->members, bytes = members * net->floats * sizeof(float);
+    size_t transposed = net->transposed_floats;
     TRY(device_buffer(&net->parameters, net->device, bytes));
     TRY(device_buffer(&net->gradients, net->device, bytes * (size_t)net->splits));
     if (network_normalises(net))
         TRY(device_buffer(&net->folded, net->device, bytes));
-    if (net->transposed_floats > 0) {
-        TRY(device_buffer(&net->transposed, net->device, net->transposed_floats * sizeof(float)));
-        TRY(device_buffer(&net->places, net->device, net->transposed_floats * sizeof(cl_int)));
+    TRY(device_buffer(&net->augment_seeds, net->device, members * sizeof(cl_uint)));
+    if (transposed > 0) {
+        TRY(device_buffer(&net->transposed, net->device, members * transposed * sizeof(float)));
+        TRY(device_buffer(&net->places, net->device, transposed * sizeof(cl_int)));
     }
 out:
     return err;
@@ -250,10 +258,12 @@ static enum error create_norms(struct network *net)
             .dy = layer->gradient,
             .activation = layer->activation,
             .batch = net->training.batch,
+            .members = net->members,
             .parts = i + 1 < net->layer_count ? conv_parts(net->layers[i + 1].conv) : 0,
             .forward_sums = conv_parts(layer->conv) > 0,
             .gamma = layer->gamma,
             .beta = layer->bias,
+            .member_stride = net->floats,
         };
         enum error err = norm_create(&layer->norm, net->device, &plan);
         if (err != ERR_NONE)
@@ -300,12 +310,21 @@ enum error network_create(struct network **out, struct device *device, const str
                           const struct image_shape *shape, const struct training_settings *training,
                           enum conv_family family)
 {
+    return network_create_pack(out, device, genome, 1, shape, training, family);
+}
+
+enum error network_create_pack(struct network **out, struct device *device,
+                               const struct genome *genome, int members,
+                               const struct image_shape *shape,
+                               const struct training_settings *training, enum conv_family family)
+{
+    assert(members >= 1);
     enum error err = ERR_NONE;
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a network");
     net->device = device;
-    prepare(net, device, genome, shape, training, family);
+    prepare(net, device, genome, members, shape, training, family);
     net->splits = 1;
     uint64_t largest, transposed;
     uint64_t weights = estimated_weights(net, &transposed);
@@ -321,6 +340,7 @@ enum error network_create(struct network **out, struct device *device, const str
         .activation = genome->head,
         .classes = shape->classes,
         .batch = training->batch,
+        .members = members,
         .smoothing = (float)training->label_smoothing,
     };
     place_parameters(net, &head);
@@ -333,7 +353,7 @@ enum error network_create(struct network **out, struct device *device, const str
         TRY(augmenter_create(&net->augmenter, device, &net->input, training));
     TRY(head_create(&net->head, device, &head));
     TRY(optimizer_create(&net->optimizer, device, training, net->floats, net->decay_end,
-                         net->splits));
+                         net->splits, members));
     TRY(write_places(net));
     *out = net;
     return ERR_NONE;
@@ -346,8 +366,9 @@ void network_destroy(struct network *net)
 {
     if (net == NULL)
         return;
-    cl_mem *buffers[] = {&net->order,      &net->statistics, &net->places, &net->transposed,
-                         &net->parameters, &net->gradients,  &net->folded, &net->x};
+    cl_mem *buffers[] = {&net->order,      &net->statistics, &net->places,
+                         &net->transposed, &net->parameters, &net->gradients,
+                         &net->folded,     &net->x,          &net->augment_seeds};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         device_release(net->device, buffers[i]);
     optimizer_destroy(&net->optimizer);

@@ -2,6 +2,11 @@
  * A network on a device: genome -> plan -> forward, backward, step. One thread at a time.
  * Order of use: network_create, network_initialise (or network_write_parameters),
  * network_train / network_evaluate as often as wanted, network_destroy.
+ *
+ * A pack is several networks of one genome, its members, that share every launch, so that small
+ * networks fill a large device. Each has its own parameters and its own order of images, and gives
+ * what it would give alone: with the vector and the tiled family the same bytes. Arrays below hold
+ * the members one after another; a single network is a pack of one.
  */
 #ifndef CLADE_CL_KERNELS_NETWORK_H
 #define CLADE_CL_KERNELS_NETWORK_H
@@ -22,8 +27,8 @@ void image_store_destroy(struct image_store *store); /* NULL is allowed */
 
 struct network;
 
-/* Bytes of device buffers the network will take (without the image store). */
-uint64_t network_bytes(const struct genome *genome, const struct image_shape *shape,
+/* Bytes of device buffers a pack will take (without the image store). */
+uint64_t network_bytes(const struct genome *genome, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
                        const struct device *device);
 
@@ -32,18 +37,24 @@ uint64_t network_bytes(const struct genome *genome, const struct image_shape *sh
 enum error network_create(struct network **out, struct device *device, const struct genome *genome,
                           const struct image_shape *shape, const struct training_settings *training,
                           enum conv_family family);
+
+/* The same for a pack of `members` (1..). */
+enum error network_create_pack(struct network **out, struct device *device,
+                               const struct genome *genome, int members,
+                               const struct image_shape *shape,
+                               const struct training_settings *training, enum conv_family family);
 void network_destroy(struct network *network); /* NULL is allowed */
 
-/* He (relu, swish, gelu) or Glorot (sigmoid, tanh) normal weights, zero biases; `seed` also decides
-   the augmentation. */
-enum error network_initialise(struct network *network, uint64_t seed);
+/* He (relu, swish, gelu) or Glorot (sigmoid, tanh) normal weights, zero biases. A seed for each
+   member, which also decides its augmentation. */
+enum error network_initialise(struct network *network, const uint64_t *seeds);
 
 /*
  * Parameters and gradients in canonical order, named as PyTorch does: for each convolution weight
  * [out][in][row][column], with batch normalisation gamma [out], then bias (or beta) [out]; dense
  * weight [64][channels], bias [64]; output weight [classes][64], bias [classes]. In all
- * network_parameter_count() floats. Writing also forgets the moments of the optimizer and the
- * running statistics.
+ * network_parameter_count() floats for each member. Writing also forgets the moments of the
+ * optimizer and the running statistics.
  */
 int64_t network_parameter_count(const struct network *network);
 enum error network_read_parameters(struct network *network, float *parameters);
@@ -51,7 +62,8 @@ enum error network_write_parameters(struct network *network, const float *parame
 enum error network_read_gradients(struct network *network, float *gradients);
 
 /* The deployed network, normalisation folded into weights and biases: the same order without
-   gammas, network_deployed_count() floats, which is the genome's number of parameters. */
+   gammas, network_deployed_count() floats for each member, which is the genome's number of
+   parameters. */
 int64_t network_deployed_count(const struct network *network);
 enum error network_read_deployed(struct network *network, float *parameters);
 
@@ -63,17 +75,18 @@ struct pass_result {
 };
 
 /*
- * Trains once over order[0..count): batches of training->batch, the last one ragged. `step` is
- * the number of steps made before (of `total_steps`, for the schedule). Waits once, at the end.
- * ERR_DIVERGED when the mean loss is not finite. `mean`/`std` normalise pixels / 255.
+ * Trains each member once over its order[members][count]: batches of training->batch, the last one
+ * ragged. `step` is the number of steps made before (of `total_steps`, for the schedule). Waits
+ * once, at the end. results[members]; a member whose loss is not finite has diverged, which the
+ * others do not feel; ERR_DIVERGED when all have. `mean`/`std` normalise pixels / 255.
  */
 enum error network_train(struct network *network, struct image_store *images, const uint32_t *order,
                          uint32_t count, int64_t step, int64_t total_steps,
-                         struct pass_result *result);
+                         struct pass_result *results);
 
-/* Evaluates over order[0..count); logits (may be NULL) get count * classes floats. */
+/* Evaluates likewise; logits (may be NULL) get [members][count][classes] floats. */
 enum error network_evaluate(struct network *network, struct image_store *images,
-                            const uint32_t *order, uint32_t count, struct pass_result *result,
+                            const uint32_t *order, uint32_t count, struct pass_result *results,
                             float *logits);
 
 /* Floating-point operations of one training image, as `clade bench` counts them: forward, input

@@ -31,11 +31,15 @@ struct network_layer {
 
 /*
  * Flat parameters: packed weights of the convolutions, dense weights, from `decay_end` on the
- * biases; each part starts at a multiple of 16 floats. Gradients are `splits` such arrays.
+ * biases; each part starts at a multiple of 16 floats. Those of the members of a pack, `floats`
+ * each, follow one another. Gradients are `splits` such arrays of all members. In tensors the
+ * images of a member follow those of the one before: image n of a call for `count` is member n /
+ * count's.
  */
 struct network {
     struct device *device;
     struct genome genome;
+    int members;
     struct image_shape shape;
     struct training_settings training;
     enum conv_family family;
@@ -45,14 +49,16 @@ struct network {
     struct network_layer layers[GENOME_MAX_LAYERS];
     struct batch_assembler assembler;
     struct augmenter augmenter; /* where the recipe augments */
-    uint32_t augment_seed;
+    cl_mem augment_seeds;       /* a uint for each member */
     struct head head;
     struct optimizer_state optimizer;
     size_t floats, decay_end, transposed_floats;
     int splits;
     cl_mem parameters, gradients, transposed, places;
     cl_mem folded; /* with normalisation: parameters of the deployed network, for evaluation */
-    cl_mem order, statistics; /* grown on demand */
+    /* Grown on demand. Order: for each batch the indices of all members; statistics:
+       [batch][member]. */
+    cl_mem order, statistics;
     size_t order_capacity, statistics_capacity;
 };
 
@@ -64,8 +70,9 @@ enum error network_fold(struct network *network);
 /* Where layer i keeps what the derivative of its activation follows from. */
 cl_mem network_kept(const struct network_layer *layer);
 
-/* The operations of a step, each enqueued over `count` images; `first` indexes net->order. A batch
-   to train on is augmented, by its `step`, where the recipe says so. */
+/* The operations of a step, each enqueued over `count` images of each member; `first` counts the
+   images of a member that came before in net->order. A batch to train on is augmented, by its
+   `step`, where the recipe says so. */
 enum error network_run_batch(struct network *network, struct image_store *images, int first,
                              int count, bool train, int64_t step);
 enum error network_run_forward(struct network *network, int layer, int count, bool train);

@@ -62,23 +62,39 @@ static void copy_parameters(const struct network *net, float *canonical, float *
         copy_part(canonical++, flat + head->bias_2 + k, to_flat);
 }
 
-static enum error allocate(float **out, size_t floats)
+/* The same for all members; `gammas`: whether they are among the canonical ones. */
+static void copy_members(const struct network *net, float *canonical, float *flat, bool to_flat,
+                         bool gammas)
 {
-    *out = calloc(floats, sizeof **out);
+    size_t count = (size_t)(gammas ? network_parameter_count(net) : network_deployed_count(net));
+    for (size_t i = 0; i < (size_t)net->members; i++)
+        copy_parameters(net, canonical + i * count, flat + i * net->floats, to_flat, gammas);
+}
+
+/* `floats` for each member. */
+static enum error allocate(float **out, const struct network *net, size_t floats)
+{
+    *out = calloc((size_t)net->members * floats, sizeof **out);
     if (*out == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for %zu parameters", floats);
+        return error_set(ERR_INTERNAL, "out of memory for %d times %zu parameters", net->members,
+                         floats);
     return ERR_NONE;
+}
+
+static size_t flat_bytes(const struct network *net)
+{
+    return (size_t)net->members * net->floats * sizeof(float);
 }
 
 enum error network_read_parameters(struct network *net, float *parameters)
 {
     float *flat;
-    enum error err = allocate(&flat, net->floats);
+    enum error err = allocate(&flat, net, net->floats);
     if (err != ERR_NONE)
         return err;
-    err = device_read(net->device, net->parameters, 0, flat, net->floats * sizeof *flat);
+    err = device_read(net->device, net->parameters, 0, flat, flat_bytes(net));
     if (err == ERR_NONE)
-        copy_parameters(net, parameters, flat, false, network_normalises(net));
+        copy_members(net, parameters, flat, false, network_normalises(net));
     free(flat);
     return err;
 }
@@ -87,11 +103,11 @@ enum error network_read_deployed(struct network *net, float *parameters)
 {
     enum error err = ERR_NONE;
     float *flat = NULL;
-    TRY(allocate(&flat, net->floats));
+    TRY(allocate(&flat, net, net->floats));
     TRY(network_fold(net));
     TRY(device_read(net->device, network_normalises(net) ? net->folded : net->parameters, 0, flat,
-                    net->floats * sizeof *flat));
-    copy_parameters(net, parameters, flat, false, false);
+                    flat_bytes(net)));
+    copy_members(net, parameters, flat, false, false);
 out:
     free(flat);
     return err;
@@ -101,15 +117,15 @@ enum error network_read_gradients(struct network *net, float *gradients)
 {
     enum error err = ERR_NONE;
     float *sum = NULL, *partial = NULL;
-    size_t bytes = net->floats * sizeof(float);
-    TRY(allocate(&sum, net->floats));
-    TRY(allocate(&partial, net->floats));
+    size_t bytes = flat_bytes(net);
+    TRY(allocate(&sum, net, net->floats));
+    TRY(allocate(&partial, net, net->floats));
     for (int s = 0; s < net->splits; s++) {
         TRY(device_read(net->device, net->gradients, (size_t)s * bytes, partial, bytes));
-        for (size_t i = 0; i < net->floats; i++)
+        for (size_t i = 0; i < bytes / sizeof *sum; i++)
             sum[i] += partial[i];
     }
-    copy_parameters(net, gradients, sum, false, network_normalises(net));
+    copy_members(net, gradients, sum, false, network_normalises(net));
 out:
     free(partial);
     free(sum);
@@ -121,12 +137,12 @@ enum error network_write_parameters(struct network *net, const float *parameters
     enum error err = ERR_NONE;
     size_t count = (size_t)network_parameter_count(net);
     float *flat = NULL, *canonical = NULL;
-    TRY(allocate(&flat, net->floats));
-    TRY(allocate(&canonical, count));
-    for (size_t i = 0; i < count; i++)
+    TRY(allocate(&flat, net, net->floats));
+    TRY(allocate(&canonical, net, count));
+    for (size_t i = 0; i < (size_t)net->members * count; i++)
         canonical[i] = parameters[i];
-    copy_parameters(net, canonical, flat, true, network_normalises(net));
-    TRY(device_write(net->device, net->parameters, 0, flat, net->floats * sizeof *flat));
+    copy_members(net, canonical, flat, true, network_normalises(net));
+    TRY(device_write(net->device, net->parameters, 0, flat, flat_bytes(net)));
     TRY(optimizer_reset(&net->optimizer));
     for (int i = 0; i < net->layer_count && network_normalises(net); i++)
         TRY(norm_reset(&net->layers[i].norm));
@@ -152,16 +168,12 @@ static float *draw(float *to, size_t weights, double deviation, size_t biases, s
     return to + biases; /* zero from calloc */
 }
 
-enum error network_initialise(struct network *net, uint64_t seed)
+/* One member's; `to` is all zeros. */
+static void initialise(const struct network *net, float *to, cl_uint *augment_seed, uint64_t seed)
 {
     struct rng rng;
-    float *canonical;
-    enum error err = allocate(&canonical, (size_t)network_parameter_count(net));
-    if (err != ERR_NONE)
-        return err;
     rng_seed(&rng, seed);
-    net->augment_seed = (uint32_t)rng_next(&rng);
-    float *to = canonical;
+    *augment_seed = (cl_uint)rng_next(&rng);
     for (int i = 0; i < net->layer_count; i++) {
         const struct conv_shape *s = &net->layers[i].shape;
         int taps = s->kernel * s->kernel;
@@ -179,7 +191,24 @@ enum error network_initialise(struct network *net, uint64_t seed)
               &rng);
     draw(to, (size_t)(GENOME_HEAD_UNITS * classes),
          weight_deviation(ACT_TANH, GENOME_HEAD_UNITS, classes), (size_t)classes, &rng);
-    err = network_write_parameters(net, canonical);
+}
+
+enum error network_initialise(struct network *net, const uint64_t *seeds)
+{
+    enum error err = ERR_NONE;
+    size_t count = (size_t)network_parameter_count(net), members = (size_t)net->members;
+    float *canonical = NULL;
+    cl_uint *augment_seeds = calloc(members, sizeof *augment_seeds);
+    if (augment_seeds == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %zu seeds", members);
+    TRY(allocate(&canonical, net, count));
+    for (size_t i = 0; i < members; i++)
+        initialise(net, canonical + i * count, &augment_seeds[i], seeds[i]);
+    TRY(network_write_parameters(net, canonical));
+    TRY(device_write(net->device, net->augment_seeds, 0, augment_seeds,
+                     members * sizeof *augment_seeds));
+out:
     free(canonical);
+    free(augment_seeds);
     return err;
 }

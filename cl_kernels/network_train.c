@@ -5,9 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-static struct span at(cl_mem buffer, size_t offset)
+/* A part of the flat parameters, or of what is laid out like them. */
+static struct span part(const struct network *net, cl_mem buffer, size_t offset)
 {
-    return (struct span){buffer, offset};
+    return (struct span){buffer, offset, net->floats};
 }
 
 /* Evaluation runs the deployed network. */
@@ -20,9 +21,10 @@ enum error network_run_batch(struct network *net, struct image_store *images, in
                              bool train, int64_t step)
 {
     if (train && augment_wanted(&net->training))
-        return augment_batch(&net->augmenter, images, net->order, first, count, net->augment_seed,
-                             (uint32_t)step, net->x);
-    return batch_assemble(&net->assembler, images, net->order, first, count, net->x);
+        return augment_batch(&net->augmenter, images, net->order, net->members * first, count,
+                             net->members, net->augment_seeds, (uint32_t)step, net->x);
+    return batch_assemble(&net->assembler, images, net->order, net->members * first,
+                          net->members * count, net->x);
 }
 
 enum error network_run_forward(struct network *net, int i, int count, bool train)
@@ -34,8 +36,8 @@ enum error network_run_forward(struct network *net, int i, int count, bool train
             .activation = ACT_COUNT,
             .sums = layer->norm.plan.forward_sums ? layer->norm.sums : NULL,
         };
-        enum error err = conv_forward(layer->conv, x, at(net->parameters, layer->weights), &plain,
-                                      layer->z, count);
+        enum error err = conv_forward(layer->conv, x, part(net, net->parameters, layer->weights),
+                                      &plain, layer->z, count);
         if (err != ERR_NONE)
             return err;
         return norm_forward(&layer->norm, layer->z, net->parameters, layer->y, layer->slopes,
@@ -43,11 +45,12 @@ enum error network_run_forward(struct network *net, int i, int count, bool train
     }
     cl_mem parameters = deployed(net, train);
     struct conv_epilogue epilogue = {
-        .bias = at(parameters, layer->bias),
+        .bias = part(net, parameters, layer->bias),
         .activation = layer->activation,
         .derivative = train ? layer->slopes : NULL,
     };
-    return conv_forward(layer->conv, x, at(parameters, layer->weights), &epilogue, layer->y, count);
+    return conv_forward(layer->conv, x, part(net, parameters, layer->weights), &epilogue, layer->y,
+                        count);
 }
 
 enum error network_run_head(struct network *net, struct image_store *images, int first, int count,
@@ -55,22 +58,24 @@ enum error network_run_head(struct network *net, struct image_store *images, int
 {
     struct network_layer *last = &net->layers[net->layer_count - 1];
     return head_run(&net->head, last->y, network_kept(last), deployed(net, train), net->order,
-                    images->labels, first, count, train ? last->dy : NULL, net->gradients);
+                    images->labels, net->members * first, count, train ? last->dy : NULL,
+                    net->gradients);
 }
 
 enum error network_run_weight_gradient(struct network *net, int i, int count)
 {
     struct network_layer *layer = &net->layers[i];
-    struct span db = at(net->gradients, layer->bias);
+    struct span db = part(net, net->gradients, layer->bias);
     if (network_normalises(net)) {
         enum error err = norm_gradient(&layer->norm, layer->z, net->parameters, layer->dy,
                                        net->gradients, count);
         if (err != ERR_NONE)
             return err;
-        db = at(NULL, 0);
+        db.buffer = NULL;
     }
     return conv_weight_gradient(layer->conv, i > 0 ? net->layers[i - 1].y : net->x, layer->dy,
-                                at(net->gradients, layer->weights), db, net->floats, count);
+                                part(net, net->gradients, layer->weights), db,
+                                (size_t)net->members * net->floats, count);
 }
 
 enum error network_run_input_gradient(struct network *net, int i, int count)
@@ -87,8 +92,8 @@ enum error network_run_input_gradient(struct network *net, int i, int count)
         chain.z = below->z;
         chain.z_layout = below->output;
     }
-    return conv_input_gradient(layer->conv, layer->dy, at(net->transposed, layer->transposed),
-                               &chain, below->dy, count);
+    struct span weights = {net->transposed, layer->transposed, net->transposed_floats};
+    return conv_input_gradient(layer->conv, layer->dy, weights, &chain, below->dy, count);
 }
 
 static enum error forward(struct network *net, struct image_store *images, int first, int count,
@@ -128,52 +133,62 @@ static enum error grow(struct network *net, cl_mem *buffer, size_t *capacity, si
     return err;
 }
 
-/* Room for a pass, and the order on its way to the device: it is read until the pass ends. */
-static enum error start_pass(struct network *net, const uint32_t *order, uint32_t count,
-                             size_t steps)
+/* Room for a pass over order[members][count], and the order on the device: batch after batch, in
+   each the members' shares one after another. */
+static enum error start_pass(struct network *net, const uint32_t *order, uint32_t count)
 {
     enum error err = ERR_NONE;
-    size_t bytes = count * sizeof *order;
-    TRY(grow(net, &net->order, &net->order_capacity, bytes));
-    TRY(grow(net, &net->statistics, &net->statistics_capacity, steps * sizeof(cl_float2)));
-    TRY(device_check(clEnqueueWriteBuffer(device_queue(net->device), net->order, CL_FALSE, 0, bytes,
-                                          order, 0, NULL, NULL),
-                     "write the order of images"));
+    uint32_t members = (uint32_t)net->members, batch = (uint32_t)net->training.batch;
+    size_t all = (size_t)members * count, steps = (count + batch - 1) / batch, n = 0;
+    uint32_t *batches = malloc(all * sizeof *batches);
+    if (batches == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for the order of %zu images", all);
+    for (uint32_t first = 0; first < count; first += batch)
+        for (uint32_t member = 0; member < members; member++)
+            for (uint32_t i = first; i < count && i < first + batch; i++)
+                batches[n++] = order[(size_t)member * count + i];
+    TRY(grow(net, &net->order, &net->order_capacity, all * sizeof *batches));
+    TRY(grow(net, &net->statistics, &net->statistics_capacity,
+             steps * members * sizeof(cl_float2)));
+    TRY(device_write(net->device, net->order, 0, batches, all * sizeof *batches));
 out:
+    free(batches);
     return err;
 }
 
-static enum error end_pass(struct network *net, uint32_t count, size_t steps,
-                           struct pass_result *result)
+static enum error end_pass(struct network *net, uint32_t count, struct pass_result *results)
 {
-    cl_float2 *statistics = malloc(steps * sizeof *statistics);
+    size_t members = (size_t)net->members, batch = (size_t)net->training.batch;
+    size_t sums = (count + batch - 1) / batch * members;
+    cl_float2 *statistics = malloc(sums * sizeof *statistics);
     if (statistics == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for %zu steps", steps);
+        return error_set(ERR_INTERNAL, "out of memory for the sums of %zu batches", sums);
     enum error err =
-        device_read(net->device, net->statistics, 0, statistics, steps * sizeof *statistics);
-    double loss = 0.0, hits = 0.0;
-    if (err == ERR_NONE)
-        for (size_t i = 0; i < steps; i++) {
+        device_read(net->device, net->statistics, 0, statistics, sums * sizeof *statistics);
+    size_t diverged = 0;
+    for (size_t member = 0; err == ERR_NONE && member < members; member++) {
+        double loss = 0.0, hits = 0.0;
+        for (size_t i = member; i < sums; i += members) {
             loss += (double)statistics[i].s[0];
             hits += (double)statistics[i].s[1];
         }
+        results[member] = (struct pass_result){loss / count, hits / count, count};
+        diverged += isfinite(loss) ? 0 : 1;
+    }
     free(statistics);
-    if (err != ERR_NONE)
-        return err;
-    *result = (struct pass_result){loss / count, hits / count, count};
-    if (!isfinite(loss))
-        return error_set(ERR_DIVERGED, "the loss is not finite (%g)", loss);
-    return ERR_NONE;
+    if (err == ERR_NONE && diverged == members)
+        err = error_set(ERR_DIVERGED, "the loss is not finite (%g)", results[0].loss);
+    return err;
 }
 
 enum error network_fold(struct network *net)
 {
     if (!network_normalises(net))
         return ERR_NONE;
-    enum error err =
-        device_check(clEnqueueCopyBuffer(device_queue(net->device), net->parameters, net->folded, 0,
-                                         0, net->floats * sizeof(float), 0, NULL, NULL),
-                     "copy the parameters");
+    enum error err = device_check(
+        clEnqueueCopyBuffer(device_queue(net->device), net->parameters, net->folded, 0, 0,
+                            (size_t)net->members * net->floats * sizeof(float), 0, NULL, NULL),
+        "copy the parameters");
     for (int i = 0; i < net->layer_count && err == ERR_NONE; i++) {
         struct network_layer *layer = &net->layers[i];
         err = norm_fold(&layer->norm, layer->conv, net->parameters, layer->weights, net->folded);
@@ -183,66 +198,70 @@ enum error network_fold(struct network *net)
 
 enum error network_train(struct network *net, struct image_store *images, const uint32_t *order,
                          uint32_t count, int64_t step, int64_t total_steps,
-                         struct pass_result *result)
+                         struct pass_result *results)
 {
     assert(count > 0);
     enum error err = ERR_NONE;
     uint32_t batch = (uint32_t)net->training.batch;
-    size_t steps = (count + batch - 1) / batch;
-    TRY(start_pass(net, order, count, steps));
-    for (size_t i = 0; i < steps; i++) {
-        uint32_t first = (uint32_t)i * batch;
+    TRY(start_pass(net, order, count));
+    for (uint32_t first = 0, i = 0; first < count; first += batch, i++) {
         int images_now = (int)(count - first < batch ? count - first : batch);
         TRY(forward(net, images, (int)first, images_now, true, step + (int64_t)i));
         TRY(head_statistics(&net->head, net->statistics, (int)i, images_now));
         TRY(backward(net, images_now));
-        TRY(optimizer_run(&net->optimizer, net->parameters, net->gradients, step + (int64_t)i,
-                          total_steps));
+        TRY(optimizer_run(&net->optimizer, net->parameters, net->gradients, step + i, total_steps));
         TRY(network_transpose(net));
         TRY(device_check(clFlush(device_queue(net->device)), "flush the queue"));
     }
-    return end_pass(net, count, steps, result);
+    TRY(end_pass(net, count, results));
 out:
-    device_finish(net->device); /* `order` may still be read */
     return err;
 }
 
+/* The logits of images [first, first + images) of each member, from the device. `padded` has room
+   for a batch of all. */
+static enum error read_logits(struct network *net, float *padded, size_t first, size_t images,
+                              size_t count, float *logits)
+{
+    size_t classes = (size_t)net->shape.classes, stride = (size_t)net->head.classes_stride;
+    size_t members = (size_t)net->members;
+    enum error err = device_read(net->device, net->head.logits, 0, padded,
+                                 sizeof *padded * members * images * stride);
+    if (err != ERR_NONE)
+        return err;
+    for (size_t member = 0; member < members; member++)
+        for (size_t n = 0; n < images; n++)
+            for (size_t k = 0; k < classes; k++)
+                logits[(member * count + first + n) * classes + k] =
+                    padded[(member * images + n) * stride + k];
+    return ERR_NONE;
+}
+
 enum error network_evaluate(struct network *net, struct image_store *images, const uint32_t *order,
-                            uint32_t count, struct pass_result *result, float *logits)
+                            uint32_t count, struct pass_result *results, float *logits)
 {
     assert(count > 0);
     enum error err = ERR_NONE;
     uint32_t batch = (uint32_t)net->training.batch;
-    size_t steps = (count + batch - 1) / batch;
-    int classes = net->shape.classes, stride = net->head.classes_stride;
     float *padded = NULL;
     if (logits != NULL) {
-        padded = malloc(sizeof *padded * batch * (size_t)stride);
+        padded = malloc(sizeof *padded * (size_t)net->members * batch *
+                        (size_t)net->head.classes_stride);
         if (padded == NULL)
             return error_set(ERR_INTERNAL, "out of memory for the logits of a batch");
     }
-    TRY(start_pass(net, order, count, steps));
+    TRY(start_pass(net, order, count));
     TRY(network_fold(net));
-    for (size_t i = 0; i < steps; i++) {
-        uint32_t first = (uint32_t)i * batch;
+    for (uint32_t first = 0, i = 0; first < count; first += batch, i++) {
         uint32_t images_now = count - first < batch ? count - first : batch;
         TRY(forward(net, images, (int)first, (int)images_now, false, 0));
         TRY(head_statistics(&net->head, net->statistics, (int)i, (int)images_now));
         TRY(device_check(clFlush(device_queue(net->device)), "flush the queue"));
-        if (logits == NULL)
-            continue;
-        TRY(device_read(net->device, net->head.logits, 0, padded,
-                        sizeof *padded * images_now * (size_t)stride));
-        for (uint32_t n = 0; n < images_now; n++)
-            for (int k = 0; k < classes; k++)
-                logits[(size_t)(first + n) * (size_t)classes + (size_t)k] =
-                    padded[(size_t)n * (size_t)stride + (size_t)k];
+        if (logits != NULL)
+            TRY(read_logits(net, padded, first, images_now, count, logits));
     }
-    err = end_pass(net, count, steps, result);
-    free(padded);
-    return err;
+    TRY(end_pass(net, count, results));
 out:
-    device_finish(net->device);
     free(padded);
     return err;
 }

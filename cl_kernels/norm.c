@@ -18,14 +18,20 @@ static int padded_channels(const struct layout *l)
     return l->blocks * l->lanes;
 }
 
-static size_t sums_floats(const struct layout *z, int batch, int parts)
+static size_t sums_floats(const struct layout *z, int images, int parts)
 {
-    return 2 * (size_t)batch * (size_t)(parts > 0 ? parts : 1) * (size_t)padded_channels(z);
+    return 2 * (size_t)images * (size_t)(parts > 0 ? parts : 1) * (size_t)padded_channels(z);
 }
 
-uint64_t norm_bytes(const struct layout *z, int batch, int parts)
+/* Of all members. */
+static size_t statistics_floats(const struct layout *z, int members)
 {
-    return sizeof(float) * (sums_floats(z, batch, parts) + 4 * (size_t)padded_channels(z));
+    return 4 * (size_t)members * (size_t)padded_channels(z);
+}
+
+uint64_t norm_bytes(const struct layout *z, int batch, int members, int parts)
+{
+    return sizeof(float) * (sums_floats(z, members * batch, parts) + statistics_floats(z, members));
 }
 
 enum error norm_create(struct norm *norm, struct device *device, const struct norm_plan *plan)
@@ -36,15 +42,18 @@ enum error norm_create(struct norm *norm, struct device *device, const struct no
                                         "norm_gradient_sums", "norm_fold"};
     char options[32];
     *norm = (struct norm){.device = device, .plan = *plan};
+    if (plan->members == 0)
+        norm->plan.members = 1;
+    int members = norm->plan.members;
     cl_kernel *kernels[] = {&norm->forward, &norm->gradient, &norm->sum, &norm->gradient_sum,
                             &norm->fold};
     snprintf(options, sizeof options, "-D LANES=%d", plan->z.lanes);
     for (int i = 0; i < 5; i++)
         TRY(program_kernel_build(kernels[i], device, "norm", sources, 3, options, names[i]));
     TRY(device_buffer(&norm->sums, device,
-                      sizeof(float) * sums_floats(&plan->z, plan->batch, plan->parts)));
+                      sizeof(float) * sums_floats(&plan->z, members * plan->batch, plan->parts)));
     TRY(device_buffer(&norm->statistics, device,
-                      sizeof(float) * 4 * (size_t)padded_channels(&plan->z)));
+                      sizeof(float) * statistics_floats(&plan->z, members)));
 out:
     if (err != ERR_NONE)
         norm_destroy(norm);
@@ -67,14 +76,13 @@ void norm_destroy(struct norm *norm)
 
 enum error norm_reset(struct norm *norm)
 {
-    size_t channels = (size_t)padded_channels(&norm->plan.z);
-    float *start = calloc(4 * channels, sizeof *start);
+    size_t floats = statistics_floats(&norm->plan.z, norm->plan.members);
+    float *start = calloc(floats, sizeof *start);
     if (start == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for statistics of %zu channels", channels);
-    for (size_t i = 3 * channels; i < 4 * channels; i++)
+        return error_set(ERR_INTERNAL, "out of memory for %zu statistics of channels", floats);
+    for (size_t i = floats / 4 * 3; i < floats; i++)
         start[i] = 1.0f;
-    enum error err =
-        device_write(norm->device, norm->statistics, 0, start, 4 * channels * sizeof *start);
+    enum error err = device_write(norm->device, norm->statistics, 0, start, floats * sizeof *start);
     free(start);
     return err;
 }
@@ -96,8 +104,10 @@ static struct norm_args make_args(const struct norm *norm, const struct layout *
         .blocks = p->z.blocks,
         .images = images,
         .images_per_item = IMAGES_PER_ITEM,
+        .members = p->members,
         .gamma = (int)p->gamma,
         .beta = (int)p->beta,
+        .member_stride = (int)p->member_stride,
         .activation = (int)p->activation,
         .epsilon = epsilon,
         .momentum = momentum,
@@ -105,14 +115,14 @@ static struct norm_args make_args(const struct norm *norm, const struct layout *
 }
 
 static enum error run(struct norm *norm, cl_kernel kernel, const char *name, const cl_mem *buffers,
-                      int count, const struct norm_args *args, size_t items)
+                      int count, const struct norm_args *args, size_t items, int members)
 {
     struct launch launch;
     launch_start(&launch, norm->device, kernel, name);
     for (int i = 0; i < count; i++)
         launch_buffer(&launch, buffers[i]);
     launch_struct(&launch, args, sizeof *args);
-    return launch_run(&launch, (size_t)norm->plan.z.blocks, items, 1);
+    return launch_run(&launch, (size_t)norm->plan.z.blocks, items, (size_t)members);
 }
 
 static size_t items_for(int images)
@@ -124,33 +134,37 @@ enum error norm_forward(struct norm *norm, cl_mem z, cl_mem parameters, cl_mem y
                         int images)
 {
     struct norm_args args = make_args(norm, &norm->plan.y, images);
+    size_t all_images = (size_t)(norm->plan.members * images);
     args.parts = images;
     args.keep_slope = slopes != NULL;
     if (!norm->plan.forward_sums) {
         cl_mem buffers[] = {z, norm->sums};
-        enum error err = run(norm, norm->sum, "norm_sums", buffers, 2, &args, (size_t)images);
+        enum error err = run(norm, norm->sum, "norm_sums", buffers, 2, &args, all_images, 1);
         if (err != ERR_NONE)
             return err;
     }
     cl_mem buffers[] = {
         z, norm->sums, parameters, y, slopes != NULL ? slopes : y, norm->statistics};
-    return run(norm, norm->forward, "norm_forward", buffers, 6, &args, items_for(images));
+    return run(norm, norm->forward, "norm_forward", buffers, 6, &args, items_for(images),
+               norm->plan.members);
 }
 
 enum error norm_gradient(struct norm *norm, cl_mem z, cl_mem parameters, cl_mem dy,
                          cl_mem gradients, int images)
 {
     struct norm_args args = make_args(norm, &norm->plan.dy, images);
+    size_t all_images = (size_t)(norm->plan.members * images);
     args.parts = images * (norm->plan.parts > 0 ? norm->plan.parts : 1);
     if (norm->plan.parts == 0) {
         cl_mem buffers[] = {z, dy, norm->statistics, norm->sums};
         enum error err =
-            run(norm, norm->gradient_sum, "norm_gradient_sums", buffers, 4, &args, (size_t)images);
+            run(norm, norm->gradient_sum, "norm_gradient_sums", buffers, 4, &args, all_images, 1);
         if (err != ERR_NONE)
             return err;
     }
     cl_mem buffers[] = {z, norm->sums, parameters, dy, gradients, norm->statistics};
-    return run(norm, norm->gradient, "norm_gradient", buffers, 6, &args, items_for(images));
+    return run(norm, norm->gradient, "norm_gradient", buffers, 6, &args, items_for(images),
+               norm->plan.members);
 }
 
 enum error norm_fold(struct norm *norm, const struct conv *conv, cl_mem parameters, size_t weights,
@@ -170,6 +184,7 @@ enum error norm_fold(struct norm *norm, const struct conv *conv, cl_mem paramete
     launch_int(&launch, (int)norm->plan.gamma);
     launch_int(&launch, (int)norm->plan.beta);
     launch_int(&launch, channels);
+    launch_int(&launch, (int)norm->plan.member_stride);
     launch_float(&launch, epsilon);
-    return launch_run(&launch, (size_t)groups, 1, 1);
+    return launch_run(&launch, (size_t)groups, (size_t)norm->plan.members, 1);
 }

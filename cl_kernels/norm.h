@@ -15,22 +15,24 @@
 struct norm_plan {
     struct layout z, y, dy; /* of one shape; halos may differ */
     enum activation activation;
-    int batch;
-    int parts;          /* in the sums of the gradient, an image; 0: made here */
-    bool forward_sums;  /* the convolution makes the sums of z */
-    size_t gamma, beta; /* places in the flat parameters and gradients, whole blocks each */
+    int batch;            /* images of a member at most */
+    int members;          /* of a pack (conv.h); 0 counts as 1 */
+    int parts;            /* in the sums of the gradient, an image; 0: made here */
+    bool forward_sums;    /* the convolution makes the sums of z */
+    size_t gamma, beta;   /* places in the flat parameters and gradients, whole blocks each */
+    size_t member_stride; /* floats between the parameters of members, and their gradients */
 };
 
 struct norm {
     struct device *device;
     struct norm_plan plan;
     cl_kernel forward, gradient, sum, gradient_sum, fold;
-    cl_mem sums; /* [batch * parts][2][channels in whole blocks], for z, then for dy */
-    cl_mem
-        statistics; /* [4][channels in whole blocks]: mean, 1/deviation, running mean, variance */
+    cl_mem sums; /* [members * images * parts][2][channels in whole blocks], for z, then for dy */
+    /* [4][members][channels in whole blocks]: mean, 1/deviation, running mean, variance */
+    cl_mem statistics;
 };
 
-uint64_t norm_bytes(const struct layout *z, int batch, int parts);
+uint64_t norm_bytes(const struct layout *z, int batch, int members, int parts);
 
 enum error norm_create(struct norm *norm, struct device *device, const struct norm_plan *plan);
 void norm_destroy(struct norm *norm);
@@ -38,7 +40,7 @@ void norm_destroy(struct norm *norm);
 /* Running mean 0 and variance 1, as before the first batch. */
 enum error norm_reset(struct norm *norm);
 
-/* y and, where `slopes` is not NULL, the derivative of the activation. */
+/* y and, where `slopes` is not NULL, the derivative of the activation; `images` of each member. */
 enum error norm_forward(struct norm *norm, cl_mem z, cl_mem parameters, cl_mem y, cl_mem slopes,
                         int images);
 

@@ -7,11 +7,12 @@ struct norm_args {
     int z_row, z_block, z_image, z_origin; /* of the convolution's sums */
     int y_row, y_block, y_image, y_origin; /* of y, or of dy */
     int height, width;
-    int blocks; /* of lanes channels */
-    int images, images_per_item;
-    int parts; /* partial sums to add */
-    int gamma; /* offset in the parameters and gradients; beta follows at */
-    int beta;
+    int blocks;                  /* of lanes channels */
+    int images, images_per_item; /* of a member */
+    int parts;                   /* partial sums to add, of a member */
+    int members;
+    int gamma, beta; /* offsets in the parameters and gradients of the first member */
+    int member_stride;
     int activation; /* forward only */
     int keep_slope; /* forward only */
     float epsilon, momentum;

@@ -15,7 +15,7 @@ static size_t chunks(size_t floats)
 
 enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
                             const struct training_settings *settings, size_t floats,
-                            size_t decay_end, int splits)
+                            size_t decay_end, int splits, int members)
 {
     enum error err = ERR_NONE;
     const char *sources[] = {cl_source_optimizer};
@@ -23,7 +23,9 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                                           .settings = *settings,
                                           .floats = floats,
                                           .decay_end = decay_end,
-                                          .splits = splits};
+                                          .splits = splits,
+                                          .members = members};
+    size_t bytes = (size_t)members * floats * sizeof(float);
     TRY(program_kernel_build(&optimizer->step, device, "optimizer", sources, 1, "",
                              "optimizer_step"));
     TRY(program_kernel_build(&optimizer->transpose, device, "optimizer", sources, 1, "",
@@ -31,9 +33,10 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
     TRY(program_kernel_build(&optimizer->squares, device, "optimizer", sources, 1, "",
                              "gradient_squares"));
     if (settings->clip > 0.0)
-        TRY(device_buffer(&optimizer->chunk_squares, device, chunks(floats) * sizeof(float)));
-    TRY(device_buffer(&optimizer->first, device, floats * sizeof(float)));
-    TRY(device_buffer(&optimizer->second, device, floats * sizeof(float)));
+        TRY(device_buffer(&optimizer->chunk_squares, device,
+                          (size_t)members * chunks(floats) * sizeof(float)));
+    TRY(device_buffer(&optimizer->first, device, bytes));
+    TRY(device_buffer(&optimizer->second, device, bytes));
     return ERR_NONE;
 out:
     optimizer_destroy(optimizer);
@@ -59,11 +62,11 @@ void optimizer_destroy(struct optimizer_state *optimizer)
 enum error optimizer_reset(struct optimizer_state *optimizer)
 {
     const float zero = 0.0f;
+    size_t bytes = (size_t)optimizer->members * optimizer->floats * sizeof(float);
     cl_mem moments[] = {optimizer->first, optimizer->second};
     for (int i = 0; i < 2; i++) {
-        cl_int code =
-            clEnqueueFillBuffer(device_queue(optimizer->device), moments[i], &zero, sizeof zero, 0,
-                                optimizer->floats * sizeof(float), 0, NULL, NULL);
+        cl_int code = clEnqueueFillBuffer(device_queue(optimizer->device), moments[i], &zero,
+                                          sizeof zero, 0, bytes, 0, NULL, NULL);
         if (code != CL_SUCCESS)
             return device_check(code, "clear the optimizer's moments");
     }
@@ -108,8 +111,9 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
         launch_buffer(&launch, optimizer->chunk_squares);
         launch_int(&launch, (int)vectors);
         launch_int(&launch, optimizer->splits);
-        launch_int(&launch, (int)optimizer->floats);
-        enum error err = launch_run(&launch, chunks(optimizer->floats), 1, 1);
+        launch_int(&launch, optimizer->members * (int)optimizer->floats);
+        enum error err =
+            launch_run(&launch, chunks(optimizer->floats), (size_t)optimizer->members, 1);
         if (err != ERR_NONE)
             return err;
     }
@@ -122,7 +126,7 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
     launch_float(&launch, (float)s->clip);
     launch_int(&launch, (int)vectors);
     launch_int(&launch, optimizer->splits);
-    launch_int(&launch, (int)optimizer->floats);
+    launch_int(&launch, optimizer->members * (int)optimizer->floats);
     launch_int(&launch, (int)s->optimizer);
     launch_int(&launch, (int)optimizer->decay_end);
     launch_float(&launch, (float)learning_rate(s, step, total_steps));
@@ -132,7 +136,7 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
     launch_float(&launch, (float)s->epsilon);
     launch_float(&launch, (float)(1.0 - pow(s->beta1, t)));
     launch_float(&launch, (float)sqrt(1.0 - pow(s->beta2, t)));
-    return launch_run(&launch, chunks(optimizer->floats), 1, 1);
+    return launch_run(&launch, chunks(optimizer->floats), (size_t)optimizer->members, 1);
 }
 
 enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,
@@ -144,5 +148,7 @@ enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem paramet
     launch_buffer(&launch, places);
     launch_buffer(&launch, transposed);
     launch_int(&launch, (int)count);
-    return launch_run(&launch, (count + CHUNK * VECTOR - 1) / (CHUNK * VECTOR), 1, 1);
+    launch_int(&launch, (int)optimizer->floats);
+    return launch_run(&launch, (count + CHUNK * VECTOR - 1) / (CHUNK * VECTOR),
+                      (size_t)optimizer->members, 1);
 }

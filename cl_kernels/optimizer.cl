@@ -1,7 +1,7 @@
 /*
- * One step of the optimizer over the flat parameters, a work-item a chunk of CHUNK vectors. The
- * gradient is the sum of `splits` partials, added in order. Parameters below `decay_end` (weights)
- * decay, those above (biases) do not.
+ * One step of the optimizer over the flat parameters, a work-item a chunk of CHUNK vectors of one
+ * member (global ids: chunk, member). The gradient is the sum of `splits` partials, added in order.
+ * Parameters below `decay_end` (weights) decay, those above (biases) do not.
  *
  * AdamW: Loshchilov and Hutter, arXiv 1711.05101; Adam: Kingma and Ba, arXiv 1412.6980 (with L2
  * decay in the gradient); SGD with momentum as PyTorch defines it: b = mu b + g, p -= lr b.
@@ -11,13 +11,14 @@
 #define SGD   2
 #define CHUNK 64
 
-/* squares[work-item] = sum of the squares of its chunk of the gradient. */
+/* squares[member][chunk] = sum of the squares of its chunk of the gradient. */
 kernel void gradient_squares(global const float *restrict gradients,
                              global float *restrict squares, const int vectors, const int splits,
                              const int split_stride)
 {
     const int start = get_global_id(0) * CHUNK;
     const int end = min(start + CHUNK, vectors);
+    gradients += get_global_id(1) * vectors * 16;
     float16 sum = (float16)(0.0f);
     for (int i = start; i < end; i++) {
         float16 g = vload16(i, gradients);
@@ -27,7 +28,8 @@ kernel void gradient_squares(global const float *restrict gradients,
     }
     const float8 half_sum = sum.lo + sum.hi;
     const float4 quarter = half_sum.lo + half_sum.hi;
-    squares[get_global_id(0)] = (quarter.x + quarter.z) + (quarter.y + quarter.w);
+    squares[get_global_id(1) * get_global_size(0) + get_global_id(0)] =
+        (quarter.x + quarter.z) + (quarter.y + quarter.w);
 }
 
 /* The factor that brings the gradient down to a norm of `clip` (Pascanu et al., arXiv 1211.5063);
@@ -51,8 +53,14 @@ kernel void optimizer_step(global float *restrict parameters, global float *rest
 {
     const int start = get_global_id(0) * CHUNK;
     const int end = min(start + CHUNK, vectors);
+    const int chunks = (vectors + CHUNK - 1) / CHUNK;
+    const int member = get_global_id(1) * vectors * 16;
+    parameters += member;
+    first += member;
+    second += member;
+    gradients += member;
     const float factor =
-        clip > 0.0f ? clip_factor(squares, (vectors + CHUNK - 1) / CHUNK, clip) : 1.0f;
+        clip > 0.0f ? clip_factor(squares + get_global_id(1) * chunks, chunks, clip) : 1.0f;
     for (int i = start; i < end; i++) {
         float16 g = vload16(i, gradients);
         for (int s = 1; s < splits; s++)
@@ -82,13 +90,16 @@ kernel void optimizer_step(global float *restrict parameters, global float *rest
     }
 }
 
-/* transposed[i] = parameters[places[i]], or 0 where places[i] is negative. */
+/* transposed[i] = parameters[places[i]], or 0 where places[i] is negative, for each member. */
 kernel void transpose_weights(global const float *restrict parameters,
                               global const int *restrict places,
-                              global float *restrict transposed, const int count)
+                              global float *restrict transposed, const int count,
+                              const int member_stride)
 {
     const int start = get_global_id(0) * CHUNK * 16;
     const int end = min(start + CHUNK * 16, count);
+    parameters += get_global_id(1) * member_stride;
+    transposed += get_global_id(1) * count;
     for (int i = start; i < end; i++)
         transposed[i] = places[i] >= 0 ? parameters[places[i]] : 0.0f;
 }

@@ -1,6 +1,6 @@
 /*
- * The optimizer over all parameters of a network at once (optimizer.cl), and the learning rate of
- * a step.
+ * The optimizer over all parameters of a network, or of all members of a pack, at once
+ * (optimizer.cl), and the learning rate of a step.
  */
 #ifndef CLADE_CL_KERNELS_OPTIMIZER_H
 #define CLADE_CL_KERNELS_OPTIMIZER_H
@@ -11,27 +11,29 @@
 struct optimizer_state {
     struct device *device;
     struct training_settings settings;
-    size_t floats;    /* of the flat parameters, a multiple of 16 */
+    size_t floats;    /* of the flat parameters of a member, a multiple of 16 */
     size_t decay_end; /* parameters before it are weights */
-    int splits;       /* partial gradients, `floats` apart */
+    int splits;       /* partial gradients, members * floats apart */
+    int members;
     cl_kernel step, squares, transpose;
     cl_mem chunk_squares; /* with clipping: squares of the gradient, a float a work-item */
-    cl_mem first, second; /* moments, `floats` each */
+    cl_mem first, second; /* moments, [members][floats] each */
 };
 
 enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
                             const struct training_settings *settings, size_t floats,
-                            size_t decay_end, int splits);
+                            size_t decay_end, int splits, int members);
 void optimizer_destroy(struct optimizer_state *optimizer);
 
 /* Sets the moments to zero, as before the first step. */
 enum error optimizer_reset(struct optimizer_state *optimizer);
 
-/* Enqueues step number `step` (from 0) of `total_steps`. */
+/* Enqueues step number `step` (from 0) of `total_steps`. Parameters and each partial gradient are
+   [members][floats]. */
 enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, cl_mem gradients,
                          int64_t step, int64_t total_steps);
 
-/* transposed[i] = parameters[places[i]] (0 for a negative place), i < count. */
+/* transposed[member][i] = parameters[member][places[i]] (0 for a negative place), i < count. */
 enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,
                                cl_mem transposed, size_t count);
 

@@ -68,15 +68,17 @@ enum error network_profile(struct profile_row rows[PROFILE_ROWS_MAX], int *count
                            struct network *net, struct image_store *images, double seconds)
 {
     enum error err = ERR_NONE;
-    struct pass_result result;
-    uint32_t batch = (uint32_t)net->training.batch;
+    uint32_t members = (uint32_t)net->members, batch = (uint32_t)net->training.batch;
     int n = 0;
-    uint32_t *order = malloc(batch * sizeof *order);
-    if (order == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for the order of %u images", batch);
-    for (uint32_t i = 0; i < batch; i++)
-        order[i] = i % images->count;
-    TRY(network_train(net, images, order, batch, 0, 1, &result));
+    struct pass_result *results = malloc(members * sizeof *results);
+    uint32_t *order = malloc(members * batch * sizeof *order);
+    if (results == NULL || order == NULL) {
+        err = error_set(ERR_INTERNAL, "out of memory for the order of %u images", members * batch);
+        goto out;
+    }
+    for (uint32_t i = 0; i < members * batch; i++)
+        order[i] = i % batch % images->count;
+    TRY(network_train(net, images, order, batch, 0, 1, results));
 
     rows[n++] = (struct profile_row){.operation = PROFILE_BATCH, .layer = -1};
     for (int i = 0; i < net->layer_count; i++)
@@ -91,12 +93,13 @@ enum error network_profile(struct profile_row rows[PROFILE_ROWS_MAX], int *count
     for (int i = 0; i < n; i++) {
         if (rows[i].layer >= 0)
             rows[i].flops =
-                2.0 * batch *
+                2.0 * members * batch *
                 (double)genome_layer_cost(&net->genome, &net->shape, rows[i].layer).macs;
         TRY(measure(net, images, &rows[i], seconds / n));
     }
     *count = n;
 out:
     free(order);
+    free(results);
     return err;
 }

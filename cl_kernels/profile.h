@@ -17,8 +17,8 @@ enum profile_operation {
 struct profile_row {
     enum profile_operation operation;
     int layer;      /* 0.. for convolutions; -1 for the others */
-    double seconds; /* a whole batch; the median of the runs */
-    double flops;   /* a whole batch; 0 where nothing is counted */
+    double seconds; /* a whole batch of each member; the median of the runs */
+    double flops;   /* the same; 0 where nothing is counted */
 };
 
 enum { PROFILE_ROWS_MAX = 3 * GENOME_MAX_LAYERS + 3 };

@@ -82,7 +82,7 @@ static enum error optimizers(struct check *check, struct device *device)
             p_float[i] = (float)p[i];
             g[i] *= s.clip > 0 ? s.clip / sqrt(squares) : 1;
         }
-        TRY(optimizer_create(&optimizer, device, &s, FLOATS, DECAY_END, SPLITS));
+        TRY(optimizer_create(&optimizer, device, &s, FLOATS, DECAY_END, SPLITS, 1));
         TRY(check_upload(&parameters, check, p_float, FLOATS));
         TRY(check_upload(&gradients, check, parts_float, SPLITS * FLOATS));
         struct twin_step weights = {.optimizer = kind,
@@ -127,7 +127,7 @@ static enum error transposition(struct check *check, struct device *device)
         values[i] = (float)(i + 1);
     for (int i = 0; i < COUNT; i++)
         places[i] = i % 7 == 0 ? -1 : i * 13 % PARAMETERS;
-    TRY(optimizer_create(&optimizer, device, &settings, 16, 16, 1));
+    TRY(optimizer_create(&optimizer, device, &settings, 16, 16, 1, 1));
     TRY(check_upload(&parameters, check, values, PARAMETERS));
     TRY(check_buffer(&place_buffer, check, COUNT));
     TRY(device_write(device, place_buffer, 0, places, sizeof places));
@@ -203,21 +203,24 @@ static uint32_t mix_bits(uint32_t h)
 /* Mirrored, moved and cut images, drawn on the host as augment.cl says. */
 static enum error augmentation(struct check *check, struct device *device)
 {
-    enum { HEIGHT = 6, WIDTH = 5, CHANNELS = 2, STORED = 7, IMAGES = 32, SEED = 77, STEP = 3 };
+    enum { HEIGHT = 6, WIDTH = 5, CHANNELS = 2, STORED = 7, STEP = 3 };
+    enum { MEMBERS = 2, IMAGES = 16, ALL = MEMBERS * IMAGES }; /* images of a member */
     enum { PLANE = HEIGHT * WIDTH, SHIFT = 2, CUTOUT = 3 };
     enum error err = ERR_NONE;
     static const struct training_settings training = {.flip = 1, .shift = SHIFT, .cutout = CUTOUT};
+    static const cl_uint seeds[MEMBERS] = {77, 78};
     uint8_t pixels[STORED * PLANE * CHANNELS], labels[STORED] = {0};
-    cl_uint order[IMAGES];
+    cl_uint order[ALL];
     struct image_store *store = NULL;
     struct augmenter augmenter = {0};
     struct layout layout = layout_make_image(HEIGHT, WIDTH, CHANNELS, 1);
-    cl_mem order_buffer, x;
+    cl_mem order_buffer, seed_buffer, x;
     double *got;
-    check_start(check, device, "augmentation", "%dx%d, %d images", HEIGHT, WIDTH, IMAGES);
+    check_start(check, device, "augmentation", "%dx%d, %d times %d images", HEIGHT, WIDTH, MEMBERS,
+                IMAGES);
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)rng_below(&check->rng, 256);
-    for (cl_uint i = 0; i < IMAGES; i++)
+    for (cl_uint i = 0; i < ALL; i++)
         order[i] = i * 3 % STORED;
     struct images images = {.shape = {HEIGHT, WIDTH, CHANNELS, 1},
                             .count = STORED,
@@ -227,14 +230,16 @@ static enum error augmentation(struct check *check, struct device *device)
                             .std = 0.25f};
     TRY(image_store_create(&store, device, &images));
     TRY(augmenter_create(&augmenter, device, &layout, &training));
-    TRY(check_buffer(&order_buffer, check, IMAGES));
+    TRY(check_buffer(&order_buffer, check, ALL));
     TRY(device_write(device, order_buffer, 0, order, sizeof order));
-    TRY(check_tensor(&x, check, &layout, IMAGES, IMAGES, NULL));
-    TRY(augment_batch(&augmenter, store, order_buffer, 0, IMAGES, SEED, STEP, x));
-    TRY(check_read_tensor(&got, check, &layout, IMAGES, IMAGES, x, true));
-    for (uint32_t n = 0; n < IMAGES; n++) {
+    TRY(check_buffer(&seed_buffer, check, MEMBERS));
+    TRY(device_write(device, seed_buffer, 0, seeds, sizeof seeds));
+    TRY(check_tensor(&x, check, &layout, ALL, ALL, NULL));
+    TRY(augment_batch(&augmenter, store, order_buffer, 0, IMAGES, MEMBERS, seed_buffer, STEP, x));
+    TRY(check_read_tensor(&got, check, &layout, ALL, ALL, x, true));
+    for (uint32_t n = 0; n < ALL; n++) {
         uint32_t draws[5];
-        draws[0] = mix_bits(SEED + mix_bits(STEP * 0x9e3779b9u + n));
+        draws[0] = mix_bits(seeds[n / IMAGES] + mix_bits(STEP * 0x9e3779b9u + n % IMAGES));
         for (int i = 1; i < 5; i++)
             draws[i] = mix_bits(draws[i - 1] + 1);
         int down = (int)(draws[1] % (2 * SHIFT + 1)) - SHIFT;

@@ -100,9 +100,10 @@ static enum error prepare_training(struct bench *bench, const struct genome *gen
     bench->network = NULL;
     bench->step = 0;
     TRY(network_create(&bench->network, bench->device, genome, &m->shape, &m->training, m->family));
-    TRY(network_initialise(bench->network, 1));
+    TRY(network_initialise(bench->network, &(uint64_t){1}));
     TRY(pass(bench, (uint32_t)m->training.batch * 2));
-    answer->device_bytes = network_bytes(genome, &m->shape, &m->training, m->family, bench->device);
+    answer->device_bytes =
+        network_bytes(genome, 1, &m->shape, &m->training, m->family, bench->device);
 out:
     return err;
 }

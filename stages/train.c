@@ -57,7 +57,8 @@ enum error train_candidate(struct train_result *result, struct trainer *trainer,
 
     TRY(network_create(&network, trainer->device, genome, &trainer->images->shape, training,
                        family));
-    TRY(network_initialise(network, rng_mix(seed, SEED_WEIGHTS, 0)));
+    uint64_t weights_seed = rng_mix(seed, SEED_WEIGHTS, 0);
+    TRY(network_initialise(network, &weights_seed));
     rng_seed(&rng, rng_mix(seed, SEED_ORDER, 0));
     for (int epoch = 0; epoch < training->epochs; epoch++) {
         double epoch_start = clock_monotonic_s();

@@ -110,7 +110,7 @@ static void test_nan_is_seen(void **state)
         ok(check_buffer(&weights, &check, conv_weight_floats(conv)));
         ok(check_tensor(&x_buffer, &check, &plan.input, 1, 1, x));
         ok(check_tensor(&y, &check, &plan.output, 1, 1, NULL));
-        ok(conv_forward(conv, x_buffer, (struct span){weights, 0}, &epilogue, y, 1));
+        ok(conv_forward(conv, x_buffer, (struct span){.buffer = weights}, &epilogue, y, 1));
         ok(check_read_tensor(&got, &check, &plan.output, 1, 1, y, false));
         assert_true(isnan(got[12]) != 0);
         assert_true(isnan(got[40]) == 0);

@@ -285,7 +285,7 @@ static float *train_from_seed(const struct fixture *f, enum conv_family family, 
     float *values = floats(f->parameters);
     ok(image_store_create(&store, device, &f->images));
     ok(network_create(&net, device, &f->genome, &f->images.shape, &f->training, family));
-    ok(network_initialise(net, seed));
+    ok(network_initialise(net, &seed));
     for (int pass = 0; pass < 2; pass++)
         ok(network_train(net, store, f->order, f->images.count, 3 * pass, 6, &result));
     ok(network_read_parameters(net, values));
@@ -383,11 +383,11 @@ static void test_too_big(void **state)
     assert_int_equal(network_create(&net, device, &f.genome, &large, &f.training, family),
                      ERR_TOO_BIG);
     assert_null(net);
-    assert_true(network_bytes(&f.genome, &large, &f.training, family, device) >
+    assert_true(network_bytes(&f.genome, 1, &large, &f.training, family, device) >
                 device_get_info(device)->global_bytes);
     f.training.batch = 1;
     large.height = large.width = 8;
-    assert_true(network_bytes(&f.genome, &large, &f.training, family, device) < 10u << 20);
+    assert_true(network_bytes(&f.genome, 1, &large, &f.training, family, device) < 10u << 20);
     drop(&f);
 }
 
@@ -401,7 +401,7 @@ static void test_initialisation(void **state)
     struct training_settings training = {.batch = 1, .norm = NORM_NONE};
     struct network *net;
     ok(network_create(&net, device, &genome, &shape, &training, CONV_VECTOR));
-    ok(network_initialise(net, 3));
+    ok(network_initialise(net, &(uint64_t){3}));
     size_t count = (size_t)network_parameter_count(net);
     float *values = floats(count), *at = values;
     ok(network_read_parameters(net, values));

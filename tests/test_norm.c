@@ -249,7 +249,7 @@ static struct trained train(const char *text, enum conv_family family,
         order[i] = (i * 5) % IMAGES;
     ok(genome_parse(&genome, text));
     ok(network_create(&t.network, device, &genome, &images->shape, training, family));
-    ok(network_initialise(t.network, 3));
+    ok(network_initialise(t.network, &(uint64_t){3}));
     ok(network_train(t.network, store, order, IMAGES, 0, STEPS, &result));
     t.gradients = calloc((size_t)network_parameter_count(t.network), sizeof(float));
     t.deployed = calloc((size_t)network_deployed_count(t.network), sizeof(float));
