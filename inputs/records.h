@@ -104,6 +104,23 @@ struct epoch_record {
     double seconds, images_per_s;
 };
 
+/* A time in which a slot trained; stages/timeline.h. Seconds since the first start. */
+enum span_kind { SPAN_SEARCH, SPAN_FAILED, SPAN_CONFIRM };
+
+struct span {
+    int lane;
+    enum span_kind kind;
+    double from_s, to_s;
+};
+
+/* A slot: one row of the timeline. */
+struct lane {
+    char device[CANDIDATE_DEVICE_SIZE];
+    int number;              /* 0.. on its device */
+    double busy_s, failed_s; /* sums over its trainings */
+    size_t last;             /* its latest span */
+};
+
 /* One class of the data in the winner's test result. */
 struct class_score {
     uint32_t images; /* of this class in the test file */
@@ -160,6 +177,12 @@ struct report {
     int repeated;    /* candidates whose genome an earlier one had */
     int redrawn;     /* candidates before which duplicates were drawn */
     int64_t redraws; /* of them all, the duplicates that were not trained */
+
+    struct lane *lanes; /* owned */
+    size_t lane_count;
+    struct span *spans; /* owned: by start */
+    size_t span_count;
+    double timeline_s; /* first start to last end, confirmations too */
 
     int64_t first_start_us;               /* of the search; 0: nothing has ended yet */
     int ended;                            /* candidates that ended, with a score or without */

@@ -6,6 +6,7 @@
 
 #include "outputs/csv.h"
 #include "outputs/file.h"
+#include "outputs/report_html.h"
 #include "outputs/report_markdown.h"
 #include "outputs/tables.h"
 
@@ -149,6 +150,9 @@ enum error run_files_report(const char *dir, const struct report *report)
     struct text text = {0};
     report_markdown(&text, report);
     TRY(write_text(dir, "report.md", &text));
+    text_free(&text);
+    report_html(&text, report);
+    TRY(write_text(dir, "report.html", &text));
     if (report->best != NULL) {
         char genome[GENOME_TEXT_SIZE];
         genome_format(genome, &report->best->genome);

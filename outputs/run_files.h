@@ -29,7 +29,7 @@ enum error run_files_generation(const char *dir, const struct report *report, in
  */
 enum error run_files_tables(const char *dir, const struct report *report);
 
-/* DIR/report.md, and DIR/best_genome.txt when there is a best genome. */
+/* DIR/report.md, DIR/report.html, and DIR/best_genome.txt when there is a best genome. */
 enum error run_files_report(const char *dir, const struct report *report);
 
 #endif

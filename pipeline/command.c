@@ -5,9 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const all_commands[] = {
-    &command_run,    &command_train, &command_describe,   &command_devices, &command_check,
-    &command_status, &command_bench, &command_export_csv, &command_worker,  NULL};
+const struct command *const all_commands[] = {&command_run,
+                                              &command_train,
+                                              &command_describe,
+                                              &command_devices,
+                                              &command_check,
+                                              &command_status,
+                                              &command_bench,
+                                              &command_export_csv,
+                                              &command_report,
+                                              &command_worker,
+                                              NULL};
 
 static const char *see_help(const struct arguments *arguments)
 {

@@ -97,7 +97,7 @@ static enum error print_result(struct run *run)
         printf("test accuracy        %.4f (95 %% interval %.4f to %.4f)\n",
                report->winner->test_accuracy, report->test_interval.low,
                report->test_interval.high);
-    printf("report               %s/report.md\n"
+    printf("report               %s/report.html\n"
            "tables               %s/candidates.csv, generations.csv, pareto.csv, operators.csv\n",
            run->directory, run->directory);
 out:
@@ -150,7 +150,7 @@ const struct command command_run = {
                 "clade run inputs/searches/nightly.ini --out runs/monday --set search.seed=7\n"
                 "clade run --resume runs/20260131-021500\n"
                 "clade run --print-settings inputs/searches/quick.ini\n",
-    .text = "The run's directory holds report.md, best_genome.txt, candidates.csv,\n"
+    .text = "The run's directory holds report.html, report.md, best_genome.txt, candidates.csv,\n"
             "generations.csv, pareto.csv, operators.csv, generations/, settings.ini, log.txt and\n"
             "the store (store.sqlite), from which all others are made. An existing directory is\n"
             "never overwritten. Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",

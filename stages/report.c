@@ -6,6 +6,7 @@
 #include "stages/credit.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
+#include "stages/timeline.h"
 
 /* Whether the replicate `a` rather than `b` stands for the finalist. */
 static bool replicate_better(const struct confirmation *a, const struct confirmation *b)
@@ -123,6 +124,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
     TRY(credit_operators(&report->operators, &report->operator_count, candidates, count, search));
     take_duplicates(report);
+    TRY(timeline_make(report));
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
 out:
     if (err != ERR_NONE)
@@ -137,6 +139,8 @@ void report_free(struct report *report)
     free(report->front);
     free(report->generations);
     free(report->devices);
+    free(report->lanes);
+    free(report->spans);
     free(report->operators);
     *report = (struct report){0};
 }

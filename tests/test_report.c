@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "outputs/file.h"
+#include "outputs/report_html.h"
 #include "outputs/report_markdown.h"
 #include "outputs/run_files.h"
 #include "outputs/runs_file.h"
@@ -339,6 +340,60 @@ static void lists_confusions_of_many_classes(void **state)
     free(run);
 }
 
+/* The page says the same as report.md, with names from outside as text. */
+static void writes_the_page(void **state)
+{
+    (void)state;
+    struct run *run = make_run();
+    struct report report;
+    struct text text = {0};
+    strcpy(run->candidates[0].device, "</script><b>");
+    run->input.run = "a</title>&";
+    assert_int_equal(report_make(&report, &run->input), ERR_NONE);
+    report_html(&text, &report);
+    assert_int_equal(text_status(&text), ERR_NONE);
+    assert_has(&text, "<h1>Run a&#60;/title&#62;&#38;</h1>");
+    assert_has(&text, "<b>0.9500</b><span>test accuracy");
+    assert_has(&text, "<b>35,450</b><span>parameters");
+    assert_has(&text, "<td>&#60;/script&#62;&#60;b&#62;</td>");
+    assert_has(&text, "\"\\u003c/script\\u003e\\u003cb\\u003e\"");
+    assert_has(&text, "<td>diverged</td><td class=\"n\">1</td>");
+    assert_has(&text, "\"id\":[0,1,2,3,5]");
+    assert_has(&text, "N32k3r-R16k3r-N64k3r-R32k3r-r\"");
+    assert_null(strstr(text.data, "</script><b>"));
+    text_free(&text);
+    report_free(&report);
+
+    /* Before anything has ended. */
+    run->input.candidate_count = run->input.confirmation_count = 0;
+    assert_int_equal(report_make(&report, &run->input), ERR_NONE);
+    report_html(&text, &report);
+    assert_has(&text, "No candidate has a score yet");
+    text_free(&text);
+    report_free(&report);
+    free(run);
+}
+
+/* Trainings of one device that overlap lie in lanes of their own. */
+static void lays_a_timeline(void **state)
+{
+    (void)state;
+    struct run *run = make_run();
+    struct report report;
+    run->candidates[1].started_utc_us = run->candidates[0].started_utc_us + 1000000;
+    assert_int_equal(report_make(&report, &run->input), ERR_NONE);
+    assert_int_equal(report.lane_count, 2);
+    assert_near(report.lanes[0].busy_s + report.lanes[1].busy_s, 5 * 8);
+    assert_near(report.lanes[0].failed_s + report.lanes[1].failed_s, 2 * 8);
+    assert_near(report.timeline_s, 58);
+    assert_int_equal(report.spans[0].lane, 0);
+    assert_int_equal(report.spans[1].lane, 1);
+    assert_near(report.spans[1].from_s, 1);
+    assert_near(report.spans[1].to_s, 9);
+    report_free(&report);
+    free(run);
+}
+
 static char *read_file(const char *dir, const char *name)
 {
     char path[256];
@@ -346,9 +401,10 @@ static char *read_file(const char *dir, const char *name)
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         fail_msg("%s is not there", path);
-    char *content = calloc(1, 100000);
+    enum { MOST = 1000000 };
+    char *content = calloc(1, MOST);
     assert_non_null(content);
-    assert_in_range(fread(content, 1, 99999, file), 1, 99998);
+    assert_in_range(fread(content, 1, MOST - 1, file), 1, MOST - 2);
     fclose(file);
     return content;
 }
@@ -392,9 +448,10 @@ static void fills_a_directory(void **state)
                                         "devices.csv-metadata.json",
                                         "epochs.csv-metadata.json",
                                         "operators.csv",
-                                        "operators.csv-metadata.json"};
+                                        "operators.csv-metadata.json",
+                                        "report.html"};
     /* Rows and the header; for the others, files without CRLF. */
-    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0, 2, 3, 0, 0, 0, 0, 0, 8, 0};
+    static const int lines[] = {0, 4, 4, 8, 3, 6, 0, 0, 2, 3, 0, 0, 0, 0, 0, 8, 0, 0};
     enum { FILES = sizeof names / sizeof names[0] };
     struct run *run = make_run();
     char dir[] = "/tmp/clade-test-report-XXXXXX";
@@ -548,6 +605,8 @@ int main(void)
         cmocka_unit_test(writes_the_report),
         cmocka_unit_test(names_classes_only_when_known),
         cmocka_unit_test(lists_confusions_of_many_classes),
+        cmocka_unit_test(writes_the_page),
+        cmocka_unit_test(lays_a_timeline),
         cmocka_unit_test(fills_a_directory),
         cmocka_unit_test(keeps_a_row_a_run),
         cmocka_unit_test(names_the_file_that_fails),
