@@ -39,6 +39,9 @@ struct candidate {
     char operator_name[CANDIDATE_OPERATOR_SIZE]; /* "random", or the mutation */
     int64_t parent;                              /* -1: none */
     int redraws; /* genomes drawn before this one, that were duplicates */
+    /* What earlier runs had given for this genome, when it was proposed (pipeline/memory.h): */
+    int64_t earlier;                        /* trainings */
+    double earlier_mean, earlier_deviation; /* of validation accuracy; NAN below 1 and 2 of them */
     struct genome_cost cost;
     int epochs;
     int train_images;

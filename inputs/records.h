@@ -183,6 +183,9 @@ struct report {
     struct span *spans; /* owned: by start */
     size_t span_count;
     double timeline_s; /* first start to last end, confirmations too */
+    int known; /* candidates with a score whose genome earlier runs had trained */
+    struct estimate known_change;   /* their score minus the mean of earlier runs */
+    struct estimate best_trainings; /* of best's genome: all trainings, this run's included */
 
     int64_t first_start_us;               /* of the search; 0: nothing has ended yet */
     int ended;                            /* candidates that ended, with a score or without */

@@ -1,6 +1,7 @@
 /* The sections of report.md on how the search went. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "outputs/report_text.h"
 
@@ -64,9 +65,38 @@ static void put_duplicates(struct text *out, const struct report *report)
                 report->repeated > 0 ? ", and were trained under a seed of their own" : "");
 }
 
+static void put_memory(struct text *out, const struct report *report)
+{
+    if (strcmp(report->settings->memory.file, MEMORY_NONE) == 0)
+        return;
+    text_printf(out,
+                "## Earlier nights\n\n%d candidates have a genome that earlier runs had trained on "
+                "the same data with the same recipe; all were trained again, under new seeds.",
+                report->known);
+    if (report->known > 0) {
+        report_put_number(out, " Their scores differ from the earlier means by %+.4f on average",
+                          report->known_change.mean);
+        if (report->known > 1) {
+            report_put_number(out, " (95 %% interval %+.4f", report->known_change.interval.low);
+            report_put_number(out, " to %+.4f;", report->known_change.interval.high);
+            report_put_number(out, " standard deviation %.4f)", report->known_change.deviation);
+        }
+        text_append(out, ".");
+    }
+    if (report->best_trainings.count > 0) {
+        text_printf(
+            out, "\n\nThe best genome has had %zu trainings in all:", report->best_trainings.count);
+        report_put_number(out, " mean validation accuracy %.4f", report->best_trainings.mean);
+        report_put_number(out, " (95 %% interval %.4f", report->best_trainings.interval.low);
+        report_put_number(out, " to %.4f).", report->best_trainings.interval.high);
+    }
+    text_append(out, "\n\n");
+}
+
 void report_put_search(struct text *out, const struct report *report)
 {
     put_operators(out, report);
     if (report->ended > 0)
         put_duplicates(out, report);
+    put_memory(out, report);
 }

@@ -67,6 +67,21 @@ GETTER(candidate_redraws, struct candidate)
     set_integer(cell, r->redraws);
 }
 
+GETTER(candidate_earlier, struct candidate)
+{
+    set_integer(cell, r->earlier);
+}
+
+GETTER(candidate_earlier_mean, struct candidate)
+{
+    set_number(cell, r->earlier_mean);
+}
+
+GETTER(candidate_earlier_deviation, struct candidate)
+{
+    set_number(cell, r->earlier_deviation);
+}
+
 GETTER(candidate_epochs, struct candidate)
 {
     set_integer(cell, r->epochs);
@@ -176,6 +191,12 @@ static const struct column candidate_columns[] = {
      candidate_activations},
     {"redraws", COLUMN_INTEGER, "", "genomes drawn before this one that were duplicates",
      candidate_redraws},
+    {"earlier_trainings", COLUMN_INTEGER, "",
+     "trainings of this genome in earlier runs, as memory.file had them", candidate_earlier},
+    {"earlier_accuracy", COLUMN_NUMBER, "share", "their mean validation accuracy",
+     candidate_earlier_mean},
+    {"earlier_deviation", COLUMN_NUMBER, "share", "its standard deviation over them",
+     candidate_earlier_deviation},
 };
 
 const struct table candidates_table = {

@@ -40,6 +40,8 @@ static const char schema[] =
     X(FIND_RECIPE, "SELECT id FROM recipes WHERE data_check = ?1 AND recipe = ?2")                 \
     X(LIST, "SELECT genome, count, mean, squares FROM genomes WHERE recipe = ?1 ORDER BY genome")  \
     X(FIND, "SELECT genome, count, mean, squares FROM genomes WHERE recipe = ?1 AND genome = ?2")  \
+    X(EARLIER, "SELECT accuracy FROM trainings WHERE recipe = ?1 AND genome = ?2 AND run <> ?3 "   \
+               "ORDER BY seed")                                                                    \
     X(FIND_SEED, "SELECT 1 FROM trainings WHERE recipe = ?1 AND genome = ?2 AND seed = ?3")        \
     X(ADD_TRAINING, "INSERT OR IGNORE INTO trainings (recipe, genome, seed, run, candidate, "      \
                     "accuracy, utc_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                       \
@@ -328,12 +330,35 @@ static enum error find(struct remembered *known, struct memory *memory, const ch
     return err;
 }
 
-enum error memory_find(struct remembered *known, struct memory *memory, const struct genome *genome)
+/* Welford, Technometrics 4 (1962) 419-420. */
+static void add_score(struct remembered *known, double score)
 {
+    double step = score - known->mean;
+    known->count++;
+    known->mean += step / (double)known->count;
+    known->squares += step * (score - known->mean);
+}
+
+enum error memory_earlier(struct remembered *known, struct memory *memory,
+                          const struct genome *genome)
+{
+    enum error err = ERR_NONE;
     char text[GENOME_TEXT_SIZE];
     genome_format(text, genome);
     *known = (struct remembered){.genome = *genome};
-    return find(known, memory, text);
+    sqlite3_stmt *statement = use(memory, STATEMENT_EARLIER);
+    sqlite3_bind_text(statement, 2, text, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, memory->run, -1, SQLITE_STATIC);
+    for (;;) {
+        bool row;
+        TRY(step(&row, memory, statement, "look for a genome"));
+        if (!row)
+            break;
+        add_score(known, sqlite3_column_double(statement, 0));
+    }
+out:
+    sqlite3_reset(statement);
+    return err;
 }
 
 enum error memory_fresh_seed(uint64_t *fresh, struct memory *memory, const struct genome *genome,
@@ -372,15 +397,6 @@ static enum error add_training(bool *added, struct memory *memory, const char *g
     enum error err = execute(memory, statement, "add a training");
     *added = err == ERR_NONE && sqlite3_changes(memory->database) > 0;
     return err;
-}
-
-/* Welford, Technometrics 4 (1962) 419-420. */
-static void add_score(struct remembered *known, double score)
-{
-    double step = score - known->mean;
-    known->count++;
-    known->mean += step / (double)known->count;
-    known->squares += step * (score - known->mean);
 }
 
 enum error memory_add(struct memory *memory, const struct candidate *candidate)

@@ -36,9 +36,9 @@ enum error memory_close(struct memory *memory);
 /* All genomes of this data and recipe, in the order of their text. *list is freed with free(). */
 enum error memory_list(struct remembered **list, size_t *count, struct memory *memory);
 
-/* What is known of one genome; count 0 when nothing is. */
-enum error memory_find(struct remembered *known, struct memory *memory,
-                       const struct genome *genome);
+/* What other runs know of one genome; count 0 when they know nothing. */
+enum error memory_earlier(struct remembered *known, struct memory *memory,
+                          const struct genome *genome);
 
 /*
  * A seed under which this genome was never trained here: `seed` itself, or the first of a sequence

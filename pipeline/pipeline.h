@@ -12,6 +12,7 @@
 #include "inputs/space.h"
 #include "outputs/progress.h"
 #include "pipeline/base/error.h"
+#include "pipeline/memory.h"
 #include "pipeline/run_directory.h"
 #include "pipeline/slots.h"
 #include "pipeline/store.h"
@@ -27,6 +28,7 @@ struct run {
     struct space space;
     struct slot *slots;
     size_t slot_count;
+    struct memory *memory;         /* NULL: none */
     struct supervisor *supervisor; /* made by the first stage that needs workers */
     struct progress progress;      /* of the command that runs */
 

@@ -139,7 +139,10 @@ enum error run_end(struct run *run)
 {
     progress_clear(&run->progress);
     log_set_sink(NULL, NULL);
-    enum error err = store_close(run->store);
+    enum error err = memory_close(run->memory);
+    enum error closed = store_close(run->store);
+    if (err == ERR_NONE)
+        err = closed;
     free(run->slots);
     free(run->history);
     if (run->log >= 0 && close(run->log) != 0 && err == ERR_NONE)

@@ -97,7 +97,8 @@ struct job {
 };
 
 /* Writes `count` proposals as queued jobs in one transaction. Of each candidate id, generation,
-   genome, operator_name, parent, redraws, cost, epochs, train_images and seed are used. */
+   genome, operator_name, parent, redraws, earlier*, cost, epochs, train_images and seed are used.
+ */
 enum error store_add(struct store *store, const struct candidate *candidates, size_t count);
 
 /* Writes confirm jobs of existing candidates; of each job candidate, replicate, epochs,

@@ -18,7 +18,8 @@
                 "training_images, data_check, settings FROM run")                                  \
     X(ADD_CANDIDATE,                                                                               \
       "INSERT INTO candidates (id, generation, genome, operator, parent, "                         \
-      "parameters, macs, activations, redraws) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")       \
+      "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation) VALUES "  \
+      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                                       \
     X(ADD_JOB,                                                                                     \
       "INSERT INTO jobs (kind, candidate, replicate, epochs, train_images, seed, status, "         \
       "attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0)")                                    \
@@ -53,25 +54,25 @@
                     "ended_utc_us IS NULL")                                                        \
     X(OPEN_WORKERS, "SELECT id FROM workers WHERE ended_utc_us IS NULL ORDER BY id")               \
     X(COUNT_JOBS, "SELECT status, count(*) FROM jobs WHERE kind = ?1 GROUP BY status")             \
-    X(READ_CANDIDATES,                                                                             \
-      "SELECT c.id, c.generation, j.attempts, j.status, c.genome, c.operator, "                    \
-      "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                                  \
-      "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "                           \
-      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "                       \
-      "a.worker, a.started_utc_us, a.duration_s, c.redraws FROM candidates c JOIN jobs j "         \
-      "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                                  \
-      "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "                           \
-      "LEFT JOIN workers w ON w.id = a.worker "                                                    \
-      "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                                                \
-    X(READ_ATTEMPTS,                                                                               \
-      "SELECT c.id, c.generation, a.attempt, a.status, c.genome, c.operator, "                     \
-      "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                                  \
-      "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "                           \
-      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "                       \
-      "a.worker, a.started_utc_us, a.duration_s, c.redraws FROM candidates c JOIN jobs j "         \
-      "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                                  \
-      "JOIN attempts a ON a.job = j.id JOIN workers w ON w.id = a.worker "                         \
-      "WHERE a.status <> 'running' ORDER BY c.id, a.attempt")                                      \
+    X(READ_CANDIDATES, "SELECT c.id, c.generation, j.attempts, j.status, c.genome, c.operator, "   \
+                       "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                 \
+                       "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "          \
+                       "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "      \
+                       "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "          \
+                       "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "        \
+                       "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                 \
+                       "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "          \
+                       "LEFT JOIN workers w ON w.id = a.worker "                                   \
+                       "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                               \
+    X(READ_ATTEMPTS, "SELECT c.id, c.generation, a.attempt, a.status, c.genome, c.operator, "      \
+                     "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                   \
+                     "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "            \
+                     "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "        \
+                     "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "            \
+                     "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "          \
+                     "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                   \
+                     "JOIN attempts a ON a.job = j.id JOIN workers w ON w.id = a.worker "          \
+                     "WHERE a.status <> 'running' ORDER BY c.id, a.attempt")                       \
     X(READ_CONFIRMATIONS,                                                                          \
       "SELECT c.id, j.replicate, j.seed, c.genome, j.epochs, a.train_images, a.train_loss, "       \
       "a.validation_loss, a.validation_accuracy, t.test_loss, t.test_accuracy, a.images_per_s, "   \

@@ -36,6 +36,9 @@ static enum error add_candidate(struct store *store, const struct candidate *can
     store_bind_int(store, 7, candidate->cost.macs);
     store_bind_int(store, 8, candidate->cost.activations);
     store_bind_int(store, 9, candidate->redraws);
+    store_bind_int(store, 10, candidate->earlier);
+    store_bind_double(store, 11, candidate->earlier_mean);
+    store_bind_double(store, 12, candidate->earlier_deviation);
     return store_execute(NULL, store, "write a candidate");
 }
 

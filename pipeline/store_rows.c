@@ -93,6 +93,9 @@ static enum error read_candidate(void *row, struct store *store)
     c->started_utc_us = store_column_int(store, 19);
     c->duration_s = store_column_double(store, 20);
     c->redraws = (int)store_column_int(store, 21);
+    c->earlier = store_column_int(store, 22);
+    c->earlier_mean = store_column_double(store, 23);
+    c->earlier_deviation = store_column_double(store, 24);
     enum error err = store_column_status(&c->status, store, 3);
     if (err == ERR_NONE)
         err = store_column_genome(&c->genome, store, 4);

@@ -4,7 +4,7 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 2               /* PRAGMA user_version */
+    STORE_VERSION = 3               /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
@@ -21,7 +21,8 @@ enum {
     "CREATE TABLE candidates ("                                                                    \
     "  id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, genome TEXT NOT NULL,"                 \
     "  operator TEXT NOT NULL, parent INTEGER REFERENCES candidates (id),"                         \
-    "  redraws INTEGER NOT NULL,"                                                                  \
+    "  redraws INTEGER NOT NULL, earlier INTEGER NOT NULL, earlier_mean REAL,"                     \
+    "  earlier_deviation REAL,"                                                                    \
     "  parameters INTEGER NOT NULL, macs INTEGER NOT NULL, activations INTEGER NOT NULL);"         \
     "CREATE TABLE jobs ("                                                                          \
     "  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"                                             \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "stages/credit.h"
+#include "stages/inference.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
 #include "stages/timeline.h"
@@ -96,6 +97,31 @@ static void take_duplicates(struct report *report)
     }
 }
 
+/* Scores of this run against those of earlier ones. */
+static enum error take_memory(struct report *report)
+{
+    double *changes = malloc((report->candidate_count + 1) * sizeof *changes);
+    if (changes == NULL)
+        return error_set(ERR_INTERNAL, "out of memory while summing up %zu candidates",
+                         report->candidate_count);
+    for (size_t i = 0; i < report->candidate_count; i++) {
+        const struct candidate *candidate = &report->candidates[i];
+        if (candidate->status == CANDIDATE_DONE && candidate->earlier > 0)
+            changes[report->known++] = candidate->validation_accuracy - candidate->earlier_mean;
+    }
+    report->known_change = mean_estimate(changes, (size_t)report->known);
+    free(changes);
+    const struct candidate *best = report->best;
+    if (best == NULL || best->earlier == 0)
+        return ERR_NONE;
+    double n = (double)best->earlier, step = best->validation_accuracy - best->earlier_mean;
+    double squares = n > 1 ? best->earlier_deviation * best->earlier_deviation * (n - 1) : 0;
+    report->best_trainings =
+        estimate_from_sums((size_t)best->earlier + 1, best->earlier_mean + step / (n + 1),
+                           squares + step * step * n / (n + 1));
+    return ERR_NONE;
+}
+
 enum error report_make(struct report *report, const struct report_input *input)
 {
     enum error err = ERR_NONE;
@@ -125,6 +151,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     TRY(credit_operators(&report->operators, &report->operator_count, candidates, count, search));
     take_duplicates(report);
     TRY(timeline_make(report));
+    TRY(take_memory(report));
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
 out:
     if (err != ERR_NONE)

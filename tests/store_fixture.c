@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,9 @@ struct candidate fixture_candidate(int64_t id)
                           .generation = (int)id / 4,
                           .parent = id < 4 ? -1 : id - 4,
                           .redraws = (int)id % 3,
+                          .earlier = id % 2,
+                          .earlier_mean = id % 2 ? 0.75 : NAN,
+                          .earlier_deviation = NAN,
                           .cost = {.parameters = 1000 + id, .macs = 5000 + id, .activations = 7},
                           .epochs = 3,
                           .train_images = 500,

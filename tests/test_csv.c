@@ -239,7 +239,7 @@ static void headers_are_kept(void **state)
         "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
         "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
         "validation_accuracy,device,worker,started_utc,duration_s,images_per_s,activations,"
-        "redraws\r\n",
+        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation\r\n",
         "schema,run,generation,evaluated,failed,best_validation_accuracy,"
         "mean_validation_accuracy,median_validation_accuracy,worst_validation_accuracy,"
         "best_candidate,best_genome,best_parameters,elapsed_s\r\n",
@@ -274,6 +274,9 @@ static struct candidate example(void)
                                   .operator_name = "filters",
                                   .parent = 99,
                                   .redraws = 2,
+                                  .earlier = 3,
+                                  .earlier_mean = 0.905,
+                                  .earlier_deviation = NAN,
                                   .cost = {59546, 5700000, 40000},
                                   .epochs = 2,
                                   .train_images = 10000,
@@ -303,7 +306,7 @@ static void writes_candidates(void **state)
                         "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",\"mutation\","
                         "\"filters\",\"c000099\",3,59546,5700000,2,10000,"
                         "\"sfedcba9876543210\",0.500000,0.250000,0.912500,\"'=cmd()\",\"w01\","
-                        "2026-01-31T02:15:00,13.250000,1500.500000,40000,2\r\n");
+                        "2026-01-31T02:15:00,13.250000,1500.500000,40000,2,3,0.905000,\r\n");
     csv_free_rows(&rows);
 
     /* Diverged, random: no score, no parent, but times. */

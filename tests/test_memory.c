@@ -69,11 +69,26 @@ static void add(struct memory *memory, int64_t id, int genome, uint64_t seed, do
         fail_msg("%s", error_message());
 }
 
+/* What all runs know. */
 static struct remembered find(struct memory *memory, int genome)
+{
+    struct remembered *list, known = {0};
+    size_t count;
+    struct candidate candidate = scored(0, genome, 0, 0);
+    assert_int_equal(memory_list(&list, &count, memory), ERR_NONE);
+    for (size_t i = 0; i < count; i++)
+        if (genome_equal(&list[i].genome, &candidate.genome))
+            known = list[i];
+    free(list);
+    return known;
+}
+
+static struct remembered earlier(struct memory *memory, int genome)
 {
     struct remembered known;
     struct candidate candidate = scored(0, genome, 0, 0);
-    assert_int_equal(memory_find(&known, memory, &candidate.genome), ERR_NONE);
+    assert_int_equal(memory_earlier(&known, memory, &candidate.genome), ERR_NONE);
+    assert_true(genome_equal(&known.genome, &candidate.genome));
     return known;
 }
 
@@ -95,6 +110,7 @@ static void test_sums_up(void **state)
         assert_int_equal(find(memory, 0).count, night);
         add(memory, 7, 0, UINT64_MAX - (uint64_t)night, scores[night]);
         add(memory, 7, 0, UINT64_MAX - (uint64_t)night, scores[night]);
+        assert_int_equal(earlier(memory, 0).count, night); /* its own do not count */
         struct remembered known = find(memory, 0);
         struct estimate expected = mean_estimate(scores, (size_t)night + 1);
         assert_int_equal(known.count, night + 1);
@@ -105,6 +121,10 @@ static void test_sums_up(void **state)
         assert_int_equal(memory_close(memory), ERR_NONE);
     }
     struct memory *memory = open_memory("night-5", 1);
+    struct remembered all = find(memory, 0), before = earlier(memory, 0);
+    assert_int_equal(before.count, 5);
+    assert_near(before.mean, all.mean);
+    assert_near(before.squares, all.squares);
     add(memory, 0, 1, 3, 0.5);
     struct remembered *list;
     size_t count;

@@ -58,6 +58,9 @@ static void test_rows_round_trip(void **state)
         assert_string_equal(have->operator_name, want.operator_name);
         assert_int_equal(have->parent, want.parent);
         assert_int_equal(have->redraws, want.redraws);
+        assert_int_equal(have->earlier, i % 2);
+        assert_true(i % 2 ? have->earlier_mean == 0.75 : isnan(have->earlier_mean));
+        assert_true(isnan(have->earlier_deviation));
         assert_memory_equal(&have->cost, &want.cost, sizeof want.cost);
         assert_int_equal(have->epochs, 3);
         assert_int_equal(have->train_images, 500);

@@ -1,0 +1,227 @@
+/* The stages populate and evolve: proposing, and having candidates trained. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/results.h"
+#include "pipeline/run_memory.h"
+#include "pipeline/run_stages.h"
+#include "stages/evolve.h"
+#include "stages/objective.h"
+#include "stages/populate.h"
+#include "stages/statistics.h"
+
+static enum error append_history(struct run *run, const struct candidate *candidate)
+{
+    if (run->history_count == run->history_capacity) {
+        size_t capacity = run->history_capacity > 0 ? 2 * run->history_capacity : 64;
+        struct candidate *history = realloc(run->history, capacity * sizeof *history);
+        if (history == NULL)
+            return error_set(ERR_INTERNAL, "out of memory for %zu candidates", capacity);
+        run->history = history;
+        run->history_capacity = capacity;
+    }
+    run->history[run->history_count++] = *candidate;
+    return ERR_NONE;
+}
+
+enum error run_load_history(struct run *run)
+{
+    free(run->history);
+    enum error err = store_read_candidates(&run->history, &run->history_count, run->store);
+    run->history_capacity = run->history_count;
+    for (size_t i = 0; i < run->history_count; i++)
+        run->ended_at_start += candidate_ended(&run->history[i]);
+    return err;
+}
+
+static enum error refresh_history(struct run *run)
+{
+    enum error err = ERR_NONE;
+    for (size_t i = 0; i < run->history_count; i++) {
+        struct candidate *candidate = &run->history[i];
+        if (candidate_ended(candidate))
+            continue;
+        TRY(store_read_candidate(candidate, run->store, candidate->id));
+        run_memory_add(run, candidate);
+    }
+out:
+    return err;
+}
+
+static void count_history(const struct run *run, int64_t *ended, int64_t *waiting, int64_t *failed)
+{
+    *ended = *waiting = *failed = 0;
+    for (size_t i = 0; i < run->history_count; i++) {
+        const struct candidate *c = &run->history[i];
+        *waiting += c->status == CANDIDATE_QUEUED;
+        *ended += candidate_ended(c);
+        *failed += candidate_ended(c) && c->status != CANDIDATE_DONE;
+    }
+}
+
+/* What a candidate has from the run and not from the algorithm. */
+static enum error complete(struct candidate *next, struct run *run)
+{
+    next->epochs = run->settings.training.epochs;
+    next->train_images = run->settings.training.train_images;
+    return run_memory_recall(run, next);
+}
+
+/* Candidate number `history_count`, written to the store as queued. */
+static enum error propose(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct candidate next;
+    TRY(evolve_propose(&next, &run->space, &run->settings.search, (int64_t)run->history_count,
+                       run->history, run->history_count));
+    TRY(complete(&next, run));
+    TRY(store_add(run->store, &next, 1));
+    TRY(append_history(run, &next));
+out:
+    return err;
+}
+
+/* A candidate of the first population. */
+static enum error propose_first(struct run *run, const struct remembered *const *chosen,
+                                size_t chosen_count)
+{
+    enum error err = ERR_NONE;
+    const struct search_settings *search = &run->settings.search;
+    struct candidate next;
+    size_t index;
+    int64_t id = (int64_t)run->history_count;
+    if (populate_takes(&index, id, chosen_count, search))
+        candidate_new(&next, &run->space, search, id, &chosen[index]->genome, "memory", -1);
+    else
+        TRY(evolve_propose(&next, &run->space, search, id, run->history, run->history_count));
+    TRY(complete(&next, run));
+    TRY(append_history(run, &next));
+out:
+    return err;
+}
+
+/* All of the first population is written in one transaction: what the memory gives now may be
+   something else when the run is resumed. */
+enum error run_populate(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct remembered *memory = NULL;
+    const struct remembered **chosen = NULL;
+    size_t count = 0, chosen_count = 0, from = run->history_count;
+    size_t first = (size_t)run->settings.search.population;
+    if (first > (size_t)run->settings.search.cycles)
+        first = (size_t)run->settings.search.cycles;
+    if (from >= first)
+        return ERR_NONE;
+    if (run->memory != NULL)
+        TRY(memory_list(&memory, &count, run->memory));
+    TRY(populate_choose(&chosen, &chosen_count, memory, count, &run->space, &run->settings.search));
+    while (run->history_count < first)
+        TRY(propose_first(run, chosen, chosen_count));
+    TRY(store_add(run->store, run->history + from, first - from));
+out:
+    free(chosen);
+    free(memory);
+    return err;
+}
+
+static void search_progress(struct progress_state *state, const struct run *run,
+                            double images_per_s)
+{
+    int64_t ended, waiting, failed;
+    count_history(run, &ended, &waiting, &failed);
+    const struct candidate *best =
+        objective_best(run->history, run->history_count, -1, &run->settings.search);
+    int64_t here = ended - run->ended_at_start;
+    double passed_s = clock_monotonic_s() - run->began_s;
+    int64_t left = run->settings.search.cycles - ended;
+    *state = (struct progress_state){
+        .stage = "search",
+        .done = ended,
+        .total = run->settings.search.cycles,
+        .failed = failed,
+        .best_accuracy = best != NULL ? best->validation_accuracy : NAN,
+        .best_parameters = best != NULL ? best->cost.parameters : 0,
+        .images_per_s = images_per_s,
+        .left_s = here > 0 ? passed_s / (double)here * (double)left : NAN,
+    };
+}
+
+static void search_tick(double images_per_s, void *user)
+{
+    struct run *run = user;
+    struct progress_state state;
+    search_progress(&state, run, images_per_s);
+    progress_draw(&run->progress, &state);
+}
+
+/* Writes the files of generations that have become complete. */
+static enum error write_generations(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct results results;
+    struct progress_state state;
+    int complete = 0;
+    TRY(results_load(&results, run->store));
+    TRY(results_write(&results, run->directory, run->generations_written, &complete));
+    search_progress(&state, run, NAN);
+    for (int i = run->generations_written; i < complete; i++)
+        progress_generation(&run->progress, &results.report.generations[i], &state);
+    run->generations_written = complete;
+out:
+    results_free(&results);
+    return err;
+}
+
+static bool next_generation_is_complete(const struct run *run)
+{
+    int64_t size = run->settings.search.population;
+    int64_t first = run->generations_written * size;
+    int64_t end = first + size;
+    if (end > run->settings.search.cycles)
+        end = run->settings.search.cycles;
+    if (first >= end || (int64_t)run->history_count < end)
+        return false;
+    for (int64_t i = first; i < end; i++)
+        if (!candidate_ended(&run->history[i]))
+            return false;
+    return true;
+}
+
+static enum error search_advance(bool *finished, void *user)
+{
+    enum error err = ERR_NONE;
+    struct run *run = user;
+    const struct search_settings *search = &run->settings.search;
+    int64_t ended, waiting, failed;
+    TRY(refresh_history(run));
+    count_history(run, &ended, &waiting, &failed);
+    /* As deep a queue as there are slots: a worker that is done finds the next candidate at once,
+       and no candidate is proposed long before it is needed. */
+    while ((int64_t)run->history_count < search->cycles && waiting < (int64_t)run->slot_count &&
+           evolve_ready((int64_t)run->history_count, search, run->history, run->history_count)) {
+        TRY(propose(run));
+        waiting++;
+    }
+    if (next_generation_is_complete(run))
+        TRY(write_generations(run));
+    *finished = ended == search->cycles;
+out:
+    return err;
+}
+
+enum error run_evolve(struct run *run)
+{
+    enum error err = ERR_NONE;
+    int64_t ended, waiting, failed;
+    count_history(run, &ended, &waiting, &failed);
+    if (ended < run->settings.search.cycles) {
+        TRY(run_need_supervisor(run));
+        TRY(supervisor_work(run->supervisor,
+                            &(struct supervisor_hooks){search_advance, search_tick, run}));
+    }
+out:
+    progress_clear(&run->progress);
+    return err;
+}
