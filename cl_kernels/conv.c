@@ -12,16 +12,31 @@ struct conv {
     int group, group_transposed;
 };
 
-static const struct conv_family_ops *family_ops(enum conv_family family)
+const struct conv_family_ops *conv_family_ops(enum conv_family family)
 {
     switch (family) {
     case CONV_TILED:
         return &conv_tiled_ops;
     case CONV_CLBLAST:
         return &conv_gemm_ops;
+    case CONV_WINOGRAD:
+        return &conv_winograd_ops;
     default:
         return &conv_vector_ops;
     }
+}
+
+enum conv_family conv_family_by_rule(const struct device *device, const struct conv_plan *plan)
+{
+    if (plan->family == CONV_WINOGRAD)
+        return conv_winograd_fits(plan) ? CONV_WINOGRAD : CONV_VECTOR;
+    if (plan->family != CONV_AUTO)
+        return plan->family;
+    if (!device_is_cpu(device))
+        return CONV_CLBLAST;
+    /* With fewer channels the transforms cost what the products save. */
+    bool pays = plan->shape.channels_in >= 16 && plan->shape.channels_out >= 16;
+    return pays && conv_winograd_fits(plan) ? CONV_WINOGRAD : CONV_VECTOR;
 }
 
 enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan)
@@ -34,7 +49,7 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     struct conv_plan whole = *plan;
     if (whole.members == 0)
         whole.members = 1;
-    conv->ops = family_ops(plan->family);
+    conv->ops = conv_family_ops(conv_family_by_rule(device, plan));
     conv->shape = plan->shape;
     enum error err = conv->ops->create(&conv->state, device, &whole);
     if (err != ERR_NONE) {

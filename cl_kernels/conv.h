@@ -1,7 +1,8 @@
 /*
  * 2-D convolution with zero padding of kernel/2: forward, input gradient, weight gradient.
- * Layouts and weight order: layout.h. Three families give the same results within tolerance:
- * vector (conv_vector.*), tiled (conv_tiled.*), im2col + CLBlast GEMM (conv_gemm.*).
+ * Layouts and weight order: layout.h. Four families give the same results within tolerance:
+ * vector (conv_vector.*), Winograd's for 3x3 (conv_winograd.*), both for CPU devices; tiled
+ * (conv_tiled.*) and im2col + CLBlast GEMM (conv_gemm.*) for GPUs.
  *
  * Several networks of one shape, the members of a pack, can share each launch: image n of a tensor
  * belongs to member n / images, `images` being each member's in this call, and parameters of the
@@ -66,8 +67,8 @@ struct conv_chain {
 /*
  * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
  * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
- * any. `family` is CONV_VECTOR, CONV_TILED or CONV_CLBLAST. `batch` is the largest number of
- * images of a member in a call. `members` 0 counts as 1.
+ * any. `family` may be CONV_AUTO (conv_family.h). `batch` is the largest number of images of a
+ * member in a call. `members` 0 counts as 1.
  */
 struct conv_plan {
     struct conv_shape shape;

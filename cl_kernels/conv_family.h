@@ -26,6 +26,20 @@ struct conv_family_ops {
                                   size_t split_stride, int images);
 };
 
-extern const struct conv_family_ops conv_vector_ops, conv_tiled_ops, conv_gemm_ops;
+extern const struct conv_family_ops conv_vector_ops, conv_tiled_ops, conv_gemm_ops,
+    conv_winograd_ops;
+
+/* Of a family other than CONV_AUTO. */
+const struct conv_family_ops *conv_family_ops(enum conv_family family);
+
+/*
+ * The family that does `plan`: the one it names, where it can (CONV_WINOGRAD else means
+ * CONV_VECTOR); for CONV_AUTO winograd or vector on a CPU device, CLBlast elsewhere. Families round
+ * differently, so this follows from the plan alone and never from timing.
+ */
+enum conv_family conv_family_by_rule(const struct device *device, const struct conv_plan *plan);
+
+/* Whether the winograd family can do this convolution. */
+bool conv_winograd_fits(const struct conv_plan *plan);
 
 #endif

@@ -70,7 +70,13 @@ void device_release(struct device *device, cl_mem *buffer); /* sets it to NULL; 
  * anything. Borrowed until the next call for the same purpose, which may replace it by a larger
  * one; the device owns it. Errors as device_buffer().
  */
-enum device_scratch { SCRATCH_OPERANDS, SCRATCH_GEMM, SCRATCH_COUNT };
+enum device_scratch {
+    SCRATCH_OPERANDS,
+    SCRATCH_GEMM,
+    SCRATCH_WINOGRAD_TILES,
+    SCRATCH_WINOGRAD_WEIGHTS,
+    SCRATCH_COUNT
+};
 enum error device_scratch(cl_mem *out, struct device *device, enum device_scratch purpose,
                           size_t bytes);
 

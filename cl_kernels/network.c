@@ -19,13 +19,6 @@ cl_mem network_kept(const struct network_layer *layer)
     return layer->slopes != NULL ? layer->slopes : layer->y;
 }
 
-static enum conv_family resolve_family(enum conv_family family, const struct device *device)
-{
-    if (family != CONV_AUTO)
-        return family;
-    return device_is_cpu(device) ? CONV_VECTOR : CONV_CLBLAST;
-}
-
 /* Shapes and layouts of all layers; touches no device. */
 static void plan_layers(struct network *net)
 {
@@ -124,15 +117,15 @@ static uint64_t estimated_weights(const struct network *net, uint64_t *transpose
     return total + (last + 1) * GENOME_HEAD_UNITS + (GENOME_HEAD_UNITS + 1) * classes;
 }
 
-static void prepare(struct network *net, const struct device *device, const struct genome *genome,
-                    int members, const struct image_shape *shape,
-                    const struct training_settings *training, enum conv_family family)
+static void prepare(struct network *net, const struct genome *genome, int members,
+                    const struct image_shape *shape, const struct training_settings *training,
+                    enum conv_family family)
 {
     net->genome = *genome;
     net->members = members;
     net->shape = *shape;
     net->training = *training;
-    net->family = resolve_family(family, device);
+    net->family = family;
     plan_layers(net);
 }
 
@@ -140,10 +133,11 @@ uint64_t network_bytes(const struct genome *genome, int members, const struct im
                        const struct training_settings *training, enum conv_family family,
                        const struct device *device)
 {
+    (void)device; /* layouts are the same for all devices and families */
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return 0;
-    prepare(net, device, genome, members, shape, training, family);
+    prepare(net, genome, members, shape, training, family);
     uint64_t transposed, largest;
     uint64_t weights = estimated_weights(net, &transposed);
     uint64_t bytes = plan_bytes(net, weights, transposed, 1, &largest);
@@ -324,7 +318,7 @@ enum error network_create_pack(struct network **out, struct device *device,
     if (net == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a network");
     net->device = device;
-    prepare(net, device, genome, members, shape, training, family);
+    prepare(net, genome, members, shape, training, family);
     net->splits = 1;
     uint64_t largest, transposed;
     uint64_t weights = estimated_weights(net, &transposed);

@@ -119,7 +119,14 @@ struct confirm_settings {
     int train_images; /* 0: all that are not validation images */
 };
 
-enum conv_family { CONV_AUTO, CONV_VECTOR, CONV_TILED, CONV_CLBLAST, CONV_FAMILY_COUNT };
+enum conv_family {
+    CONV_AUTO,
+    CONV_VECTOR,
+    CONV_TILED,
+    CONV_CLBLAST,
+    CONV_WINOGRAD,
+    CONV_FAMILY_COUNT
+};
 
 struct device_settings {
     char use[256]; /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */

@@ -29,7 +29,7 @@ WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
 WORDS(schedule_word, "one_cycle", "constant")
-WORDS(conv_word, "auto", "vector", "tiled", "clblast")
+WORDS(conv_word, "auto", "vector", "tiled", "clblast", "winograd")
 WORDS(dialect_word, "rfc4180", "excel-eu")
 
 static const char *activation_word(int value)

@@ -176,7 +176,7 @@ static const struct option_row options[] = {
     {"ops", OPTION_OPS, NULL, "time the operations of a step, the longest first"},
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"seconds", OPTION_SECONDS, "S", "time for each genome, after a warm-up (5)"},
-    {"conv", OPTION_CONV, "FAMILY", "auto, vector, tiled or clblast (devices.conv)"},
+    {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
     {0},

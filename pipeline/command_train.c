@@ -178,7 +178,7 @@ static const struct option_row options[] = {
     {"images", OPTION_IMAGES, "N", "training images, 0: all (training.train_images)"},
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"device", OPTION_DEVICE, "I", "index as 'clade devices' shows it (devices.use)"},
-    {"conv", OPTION_CONV, "FAMILY", "auto, vector, tiled or clblast (devices.conv)"},
+    {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
     {"settings", OPTION_SETTINGS, "FILE.ini", "take settings from a file"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "the result for reading, or as CSV"},

@@ -138,7 +138,7 @@ static int close_device(void **state)
 
 int main(int argc, char **argv)
 {
-    static enum conv_family families[] = {CONV_VECTOR, CONV_TILED, CONV_CLBLAST};
+    static enum conv_family families[] = {CONV_VECTOR, CONV_TILED, CONV_CLBLAST, CONV_WINOGRAD};
     static const struct {
         const char *name;
         CMUnitTestFunction function;

@@ -23,7 +23,7 @@
 static const char *const fixture_names[] = {"relu", "mixed", "large_kernels", "norm", "norm_mixed"};
 enum { FIXTURES = sizeof fixture_names / sizeof *fixture_names };
 
-static const enum conv_family families[] = {CONV_VECTOR, CONV_TILED, CONV_CLBLAST};
+static const enum conv_family families[] = {CONV_VECTOR, CONV_TILED, CONV_CLBLAST, CONV_WINOGRAD};
 enum { FAMILIES = sizeof families / sizeof *families };
 
 static struct device *device;

@@ -1,0 +1,362 @@
+/* The winograd family: host side of conv_winograd.cl. It does 3x3 convolutions of stride 1; its
+   tiles and weight groups follow the rules of conv_vector.c. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cl_kernels/conv_family.h"
+#include "cl_kernels/conv_winograd_args.h"
+#include "cl_kernels/launch.h"
+
+extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_source_conv_winograd[];
+
+enum {
+    POINTS = 36, /* as in conv_winograd.cl */
+    OUTPUT_TILE = 4,
+    PIXELS = 8,         /* tiles in a register tile */
+    CHANNEL_TILE = 8,   /* input channels in one of the weight gradient */
+    MOST_CHUNK = 16,    /* images */
+    LEAST_COLUMNS = 32, /* tiles of a chunk, where the batch has as many */
+    ITEMS_PER_UNIT = 2  /* of a device with several units */
+};
+
+/* One direction: what is read, what is written. */
+struct direction {
+    struct layout from, to;
+    int channels, vectors, groups; /* channels are read, groups of vectors written */
+    int chunk, columns;            /* images of a chunk, its tiles in whole register tiles */
+    cl_kernel weights, run;
+};
+
+struct winograd_conv {
+    struct device *device;
+    struct conv_plan plan;
+    struct direction forward, gradient;
+    int items;
+    cl_kernel weight_gradient, weight_sum;
+};
+
+bool conv_winograd_fits(const struct conv_plan *plan)
+{
+    return plan->shape.kernel == 3 && plan->shape.stride == 1 && plan->input.lanes >= 8;
+}
+
+static int group_vectors(int blocks)
+{
+    if (blocks % 2 == 0)
+        return 2;
+    return blocks % 3 == 0 ? 3 : 1;
+}
+
+static int tiles_of(int side)
+{
+    return (side + OUTPUT_TILE - 1) / OUTPUT_TILE;
+}
+
+static int round_up(int value, int unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places. */
+static void choose_chunk(struct direction *d, int batch)
+{
+    int tiles = tiles_of(d->from.height) * tiles_of(d->from.width);
+    double least_waste = 2.0;
+    for (int chunk = 1; chunk <= MOST_CHUNK && chunk <= batch; chunk++) {
+        int columns = round_up(chunk * tiles, PIXELS);
+        double waste = (double)columns / (chunk * tiles) - 1.0;
+        bool enough = chunk * tiles >= LEAST_COLUMNS || chunk == MOST_CHUNK || chunk == batch;
+        if (enough && waste < least_waste - 0.005) {
+            least_waste = waste;
+            d->chunk = chunk;
+            d->columns = columns;
+        }
+        if (enough && chunk * tiles >= 2 * LEAST_COLUMNS)
+            break;
+    }
+}
+
+static struct direction plan_direction(const struct layout *from, const struct layout *to,
+                                       int channels, int batch)
+{
+    struct direction d = {.from = *from, .to = *to, .channels = channels};
+    d.vectors = group_vectors(to->blocks);
+    d.groups = to->blocks / d.vectors;
+    choose_chunk(&d, batch);
+    return d;
+}
+
+static size_t read_floats(const struct direction *d)
+{
+    return (size_t)POINTS * (size_t)(d->from.blocks * d->from.lanes) * (size_t)d->columns;
+}
+
+static size_t written_floats(const struct direction *d)
+{
+    return (size_t)POINTS * (size_t)(d->to.blocks * d->to.lanes) * (size_t)d->columns;
+}
+
+static size_t weight_floats(const struct direction *d)
+{
+    return (size_t)POINTS * (size_t)d->channels * (size_t)(d->to.blocks * d->to.lanes);
+}
+
+/* Floats of one item's partial sums: transformed weights and the bias. */
+static size_t partial_floats(const struct direction *d)
+{
+    return weight_floats(d) + (size_t)(d->to.blocks * d->to.lanes);
+}
+
+static enum error build(cl_kernel *out, struct device *device, const struct direction *d,
+                        const char *more, const char *kernel)
+{
+    const char *sources[] = {cl_source_conv_winograd_args, cl_source_activation,
+                             cl_source_conv_winograd};
+    char options[160];
+    snprintf(options, sizeof options, "-D LANES=%d -D VECTORS=%d -D X_LANES=%d%s", d->to.lanes,
+             d->vectors, d->from.lanes, more);
+    return program_kernel_build(out, device, "conv_winograd", sources, 3, options, kernel);
+}
+
+static void winograd_destroy(void *state)
+{
+    struct winograd_conv *c = state;
+    if (c == NULL)
+        return;
+    cl_kernel kernels[] = {c->forward.weights, c->forward.run,     c->gradient.weights,
+                           c->gradient.run,    c->weight_gradient, c->weight_sum};
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (kernels[i] != NULL)
+            clReleaseKernel(kernels[i]);
+    free(c);
+}
+
+static enum error winograd_create(void **state, struct device *device, const struct conv_plan *plan)
+{
+    enum error err = ERR_NONE;
+    char pixels[48], gradient[64], tile[32];
+    struct winograd_conv *c = calloc(1, sizeof *c);
+    *state = NULL;
+    if (c == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for a convolution");
+    c->device = device;
+    c->plan = *plan;
+    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, plan->batch);
+    int units = device_get_info(device)->compute_units;
+    int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
+    c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
+    if (c->items > chunks)
+        c->items = chunks;
+    snprintf(pixels, sizeof pixels, " -D PIXELS=%d", PIXELS);
+    snprintf(gradient, sizeof gradient, " -D PIXELS=%d -D GRADIENT", PIXELS);
+    snprintf(tile, sizeof tile, " -D TILE=%d", CHANNEL_TILE);
+    TRY(build(&c->forward.weights, device, &c->forward, pixels, "winograd_weights"));
+    TRY(build(&c->forward.run, device, &c->forward, pixels, "winograd_conv"));
+    TRY(build(&c->weight_gradient, device, &c->forward, tile, "winograd_weight_gradient"));
+    TRY(build(&c->weight_sum, device, &c->forward, tile, "winograd_weight_sum"));
+    if (plan->input_gradient.channels > 0) {
+        c->gradient = plan_direction(&plan->gradient, &plan->input_gradient,
+                                     plan->shape.channels_out, plan->batch);
+        TRY(build(&c->gradient.weights, device, &c->gradient, gradient, "winograd_weights"));
+        TRY(build(&c->gradient.run, device, &c->gradient, gradient, "winograd_conv"));
+    }
+    *state = c;
+    return ERR_NONE;
+out:
+    winograd_destroy(c);
+    return err;
+}
+
+static int winograd_group(const void *state)
+{
+    const struct winograd_conv *c = state;
+    return c->forward.vectors * c->plan.output.lanes;
+}
+
+static int winograd_group_transposed(const void *state)
+{
+    const struct winograd_conv *c = state;
+    struct layout l = layout_make(1, 1, c->plan.shape.channels_in, 0);
+    return group_vectors(l.blocks) * l.lanes;
+}
+
+static int winograd_splits(const void *state)
+{
+    (void)state;
+    return 1;
+}
+
+static struct winograd_tensor tensor(const struct layout *l)
+{
+    return (struct winograd_tensor){(int)l->row, (int)l->block, (int)l->image, (int)l->origin};
+}
+
+static struct winograd_args arguments(const struct direction *d, int images)
+{
+    return (struct winograd_args){
+        .x = tensor(&d->from),
+        .y = tensor(&d->to),
+        .height = d->from.height,
+        .width = d->from.width,
+        .x_limit = d->from.halo,
+        .tiles_y = tiles_of(d->from.height),
+        .tiles_x = tiles_of(d->from.width),
+        .channels = d->channels,
+        .groups = d->groups,
+        .images = images,
+        .chunk = d->chunk,
+        .columns = d->columns,
+        .activation = ACT_COUNT,
+        .bias = -1,
+        .scratch = (int)(read_floats(d) + written_floats(d)),
+    };
+}
+
+static enum error transform_weights(struct winograd_conv *c, const struct direction *d,
+                                    struct span weights, bool flip, cl_mem u)
+{
+    struct winograd_weights_args args = {.weights = (int)weights.offset,
+                                         .member_stride = (int)weights.stride,
+                                         .channels = d->channels,
+                                         .groups = d->groups,
+                                         .flip = flip};
+    struct launch launch;
+    launch_start(&launch, c->device, d->weights, "winograd_weights");
+    launch_buffer(&launch, weights.buffer);
+    launch_buffer(&launch, u);
+    launch_struct(&launch, &args, sizeof args);
+    return launch_run(&launch, (size_t)d->channels, (size_t)d->groups, (size_t)c->plan.members);
+}
+
+static enum error scratch_for(cl_mem *tiles, cl_mem *weights, struct winograd_conv *c,
+                              const struct direction *d, size_t weight_copies)
+{
+    size_t members = (size_t)c->plan.members, items = members * (size_t)c->items;
+    enum error err = device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES,
+                                    sizeof(float) * items * (read_floats(d) + written_floats(d)));
+    if (err != ERR_NONE)
+        return err;
+    return device_scratch(weights, c->device, SCRATCH_WINOGRAD_WEIGHTS,
+                          sizeof(float) * members * weight_copies * partial_floats(d));
+}
+
+static enum error run(struct winograd_conv *c, const struct direction *d, const cl_mem buffers[10],
+                      const struct winograd_args *args)
+{
+    struct launch launch;
+    launch_start(&launch, c->device, d->run, "winograd_conv");
+    for (int i = 0; i < 10; i++)
+        launch_buffer(&launch, buffers[i]);
+    launch_struct(&launch, args, sizeof *args);
+    return launch_run(&launch, (size_t)c->items, (size_t)c->plan.members, 1);
+}
+
+static enum error winograd_forward(void *state, cl_mem x, struct span weights,
+                                   const struct conv_epilogue *epilogue, cl_mem y, int images)
+{
+    enum error err = ERR_NONE;
+    struct winograd_conv *c = state;
+    const struct direction *d = &c->forward;
+    cl_mem tiles, u;
+    TRY(scratch_for(&tiles, &u, c, d, 1));
+    TRY(transform_weights(c, d, weights, false, u));
+    struct winograd_args args = arguments(d, images);
+    args.activation = (int)epilogue->activation;
+    if (epilogue->bias.buffer != NULL)
+        args.bias = (int)epilogue->bias.offset;
+    args.member_stride = (int)weights.stride;
+    args.keep_slope = epilogue->derivative != NULL;
+    args.sums = epilogue->sums != NULL;
+    const cl_mem buffers[10] = {x,    u, epilogue->bias.buffer != NULL ? epilogue->bias.buffer : u,
+                                x,    y, epilogue->derivative != NULL ? epilogue->derivative : y,
+                                x,    x, epilogue->sums != NULL ? epilogue->sums : y,
+                                tiles};
+    TRY(run(c, d, buffers, &args));
+out:
+    return err;
+}
+
+static enum error winograd_input_gradient(void *state, cl_mem dy, struct span transposed,
+                                          const struct conv_chain *chain, cl_mem dx, int images)
+{
+    enum error err = ERR_NONE;
+    struct winograd_conv *c = state;
+    const struct direction *d = &c->gradient;
+    bool chained = chain != NULL && chain->activation != ACT_COUNT;
+    bool sums = chain != NULL && chain->sums != NULL;
+    cl_mem tiles, u;
+    TRY(scratch_for(&tiles, &u, c, d, 1));
+    TRY(transform_weights(c, d, transposed, true, u));
+    struct winograd_args args = arguments(d, images);
+    if (chained) {
+        args.activation = (int)chain->activation;
+        args.kept = tensor(&chain->layout);
+    }
+    if (sums) {
+        args.sums = 1;
+        args.z = tensor(&chain->z_layout);
+    }
+    const cl_mem buffers[10] = {dy,
+                                u,
+                                u,
+                                chained ? chain->kept : dy,
+                                dx,
+                                dx,
+                                sums ? chain->z : dy,
+                                sums ? chain->means : dy,
+                                sums ? chain->sums : dx,
+                                tiles};
+    TRY(run(c, d, buffers, &args));
+out:
+    return err;
+}
+
+static enum error winograd_weight_gradient(void *state, cl_mem x, cl_mem dy, struct span dw,
+                                           struct span db, size_t split_stride, int images)
+{
+    (void)split_stride; /* one split for the caller */
+    enum error err = ERR_NONE;
+    struct winograd_conv *c = state;
+    struct direction d = c->forward;
+    d.to = c->plan.gradient;
+    struct winograd_args args = arguments(&d, images);
+    args.partial = (int)partial_floats(&d);
+    cl_mem tiles, partial;
+    TRY(scratch_for(&tiles, &partial, c, &d, (size_t)c->items));
+    struct launch launch;
+    launch_start(&launch, c->device, c->weight_gradient, "winograd_weight_gradient");
+    launch_buffer(&launch, x);
+    launch_buffer(&launch, dy);
+    launch_buffer(&launch, partial);
+    launch_buffer(&launch, tiles);
+    launch_struct(&launch, &args, sizeof args);
+    TRY(launch_run(&launch, (size_t)c->items, (size_t)c->plan.members, 1));
+
+    struct winograd_sum_args sum = {.items = c->items,
+                                    .partial = args.partial,
+                                    .channels = d.channels,
+                                    .groups = d.groups,
+                                    .dw = (int)dw.offset,
+                                    .db = db.buffer != NULL ? (int)db.offset : -1,
+                                    .member_stride = (int)dw.stride};
+    launch_start(&launch, c->device, c->weight_sum, "winograd_weight_sum");
+    launch_buffer(&launch, partial);
+    launch_buffer(&launch, dw.buffer);
+    launch_struct(&launch, &sum, sizeof sum);
+    TRY(launch_run(&launch, (size_t)d.channels, (size_t)d.groups, (size_t)c->plan.members));
+out:
+    return err;
+}
+
+const struct conv_family_ops conv_winograd_ops = {
+    .name = "winograd",
+    .makes_sums = true,
+    .create = winograd_create,
+    .destroy = winograd_destroy,
+    .group = winograd_group,
+    .group_transposed = winograd_group_transposed,
+    .splits = winograd_splits,
+    .forward = winograd_forward,
+    .input_gradient = winograd_input_gradient,
+    .weight_gradient = winograd_weight_gradient,
+};

@@ -1,0 +1,45 @@
+/* Arguments of the kernels in conv_winograd.cl. Compiled by the host and by OpenCL: ints only.
+   Strides and offsets count floats. */
+#ifndef CLADE_CL_KERNELS_CONV_WINOGRAD_ARGS_H
+#define CLADE_CL_KERNELS_CONV_WINOGRAD_ARGS_H
+
+struct winograd_tensor {
+    int row, block, image, origin;
+};
+
+struct winograd_weights_args {
+    int weights; /* offset, and between members */
+    int member_stride;
+    int channels; /* summed over */
+    int groups;
+    int flip; /* taps in reverse order: for the input gradient */
+};
+
+struct winograd_args {
+    struct winograd_tensor x; /* what is read: x, or dy for the input gradient */
+    struct winograd_tensor y; /* what is written; weight gradient: dy */
+    struct winograd_tensor kept, z;
+    int height, width; /* of both */
+    int x_limit;       /* pixels past the image that are readable zeros: the halo of x */
+    int tiles_y, tiles_x;
+    int channels;      /* summed over; weight gradient: of x */
+    int groups;        /* of what is written */
+    int images, chunk; /* of a member */
+    int member_stride; /* of the bias */
+    int columns;       /* tiles of a chunk, rounded up to PIXELS */
+    int activation;    /* forward: of y; gradient: of the layer below; ACT_NONE: none */
+    int bias;          /* offset, or -1 */
+    int keep_slope;
+    int sums;
+    int scratch; /* floats of scratch a work-item: transformed x, then products */
+    int partial; /* weight gradient: floats of partial sums a work-item */
+};
+
+struct winograd_sum_args {
+    int items, partial; /* copies of partial sums, floats in each */
+    int channels, groups;
+    int dw, db; /* offsets; db -1: none */
+    int member_stride;
+};
+
+#endif
