@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "inputs/settings_table.h"
+#include "inputs/space_walk.h"
 
 /* Text from outside, fit for a message: printable and short. */
 enum { EXCERPT_SIZE = 100 };
@@ -310,10 +311,21 @@ enum error settings_check(const struct settings *settings)
                          "search.populate = %s takes genomes of earlier nights: name "
                          "their file in memory.file, or set search.populate = random",
                          search->populate == POPULATE_MEMORY ? "memory" : "mixed");
+    if (search->algorithm == ALGORITHM_GRID && space_size(space) > SPACE_WALK_MOST)
+        return error_set(
+            ERR_USAGE,
+            "search.algorithm = grid trains every genome of [space], which has %.3g of "
+            "them; at most %.0f can be listed",
+            space_size(space), SPACE_WALK_MOST);
+    if (search->algorithm == ALGORITHM_GRID && search->populate != POPULATE_RANDOM)
+        return error_set(ERR_USAGE,
+                         "search.algorithm = grid takes the genomes of [space] in order: "
+                         "set search.populate = random");
     double weights = 0;
     for (int i = 0; i < MUTATION_COUNT; i++)
         weights += search->mutation_weights[i];
-    if (search->algorithm != ALGORITHM_RANDOM && weights == 0)
+    if (search->algorithm != ALGORITHM_RANDOM && search->algorithm != ALGORITHM_GRID &&
+        weights == 0)
         return error_set(ERR_USAGE,
                          "every search.weight_* is 0: search.algorithm = %s needs a mutation; "
                          "raise one, or set search.algorithm = random",

@@ -36,18 +36,25 @@ struct space_settings {
     int64_t max_activations;     /* output values of all convolutions, one image; 0: no limit */
 };
 
-/* X(NAME, name, blind, help): the search algorithms; stages/algorithm.h has their functions.
-   `blind` ones depend on no result. */
+/* What an algorithm's proposals depend on. */
+enum algorithm_kind {
+    ALGORITHM_GUIDED, /* on results, behind the first population */
+    ALGORITHM_BLIND,  /* on no result, so none has to be waited for */
+    ALGORITHM_LISTED, /* on the number of the candidate alone: no first population, no redraws */
+};
+
+/* X(NAME, name, kind, help): the search algorithms; stages/algorithm.h has their functions. */
 #define ALGORITHM_TABLE(X)                                                                         \
-    X(AGING, aging, false,                                                                         \
+    X(AGING, aging, GUIDED,                                                                        \
       "evolution in which the oldest leaves the population (Real et al. "                          \
       "2019)")                                                                                     \
-    X(RANDOM, random, true, "random genomes")                                                      \
-    X(ELITIST, elitist, false, "evolution in which the worst leaves the population")               \
-    X(LOCAL, local, false, "a mutation of the best so far")
+    X(RANDOM, random, BLIND, "random genomes")                                                     \
+    X(ELITIST, elitist, GUIDED, "evolution in which the worst leaves the population")              \
+    X(LOCAL, local, GUIDED, "a mutation of the best so far")                                       \
+    X(GRID, grid, LISTED, "every genome of a small space, in order, and then again")
 
 enum algorithm {
-#define X(NAME, name, blind, help) ALGORITHM_##NAME,
+#define X(NAME, name, kind, help) ALGORITHM_##NAME,
     ALGORITHM_TABLE(X)
 #undef X
         ALGORITHM_COUNT

@@ -17,7 +17,7 @@ _Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum objective) =
         return value < (int)(sizeof words / sizeof words[0]) ? words[value] : NULL;                \
     }
 
-#define X(NAME, name, blind, help) #name,
+#define X(NAME, name, kind, help) #name,
 WORDS(algorithm_word, ALGORITHM_TABLE(X))
 #undef X
 WORDS(objective_word, "accuracy", "weighted", "pareto")
@@ -132,7 +132,7 @@ const struct setting setting_table[] = {
               "The most activations: output values of all convolutions for one image, what a "
               "training keeps in memory. 0: no limit."),
 
-#define X(NAME, name, blind, help) #name ": " help ". "
+#define X(NAME, name, kind, help) #name ": " help ". "
     WORD(search, algorithm, "aging", algorithm_word,
          "How candidates behind the first population are proposed. " ALGORITHM_TABLE(
              X) "All have the same budget."),

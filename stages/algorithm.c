@@ -5,7 +5,7 @@
 #include "stages/mutate.h"
 
 static const struct search_algorithm rows[] = {
-#define X(NAME, name, blind, help) [ALGORITHM_##NAME] = {#name, blind, algorithm_##name},
+#define X(NAME, name, kind, help) [ALGORITHM_##NAME] = {#name, ALGORITHM_##kind, algorithm_##name},
     ALGORITHM_TABLE(X)
 #undef X
 };

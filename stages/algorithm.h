@@ -20,8 +20,8 @@ struct sight {
     int64_t k;
     const struct space *space;
     const struct search_settings *search;
-    /* The attempts at candidates 0..k - in_flight, which have all ended unless the algorithm is
-       blind, in the order (id, attempt). */
+    /* The attempts at candidates 0..k - in_flight, which have all ended where the algorithm is
+       guided, in the order (id, attempt). */
     const struct candidate *visible;
     size_t count;
     const double *weights; /* [MUTATION_COUNT], relative, of the mutations */
@@ -29,12 +29,13 @@ struct sight {
 
 struct proposal {
     struct genome genome;
-    const char *operator_name; /* constant: "random" or mutation_name() */
+    const char *operator_name; /* constant: "random", "grid" or mutation_name() */
     int64_t parent;            /* -1: none */
 };
 
 /*
- * A genome inside the space, for a candidate behind the first population. Pure in sight and rng:
+ * A genome inside the space, for a candidate behind the first population (a listed algorithm: for
+ * any). Pure in sight and rng:
  * no state is kept elsewhere. It may be called again, with more numbers of the same rng, when the
  * genome is a duplicate that is to be avoided. Fails only when out of memory.
  */
@@ -42,13 +43,13 @@ typedef enum error algorithm_propose(struct proposal *proposal, const struct sig
                                      struct rng *rng);
 
 /* One declaration a row: algorithm_aging(), defined in algorithm_aging.c, and so on. */
-#define X(NAME, name, blind, help) algorithm_propose algorithm_##name;
+#define X(NAME, name, kind, help) algorithm_propose algorithm_##name;
 ALGORITHM_TABLE(X)
 #undef X
 
 struct search_algorithm {
     const char *name;
-    bool blind; /* proposals depend on no result, so none has to be waited for */
+    enum algorithm_kind kind;
     algorithm_propose *propose;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/algorithm.h"
 #include "stages/inference.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
@@ -117,7 +118,7 @@ enum error credit_operators(struct operator_credit **credits, size_t *credit_cou
     }
     for (size_t i = 0; i < all.count; i++) {
         bool possible = i < MUTATION_COUNT && search->mutation_weights[i] > 0 &&
-                        search->algorithm != ALGORITHM_RANDOM;
+                        algorithm_row(search->algorithm)->kind == ALGORITHM_GUIDED;
         if (possible || all.list[i].credit.uses > 0)
             list[n++] = finish(&all.list[i]);
     }

@@ -8,7 +8,7 @@
 
 static bool is_blind(int64_t k, const struct search_settings *search)
 {
-    return k < search->population || algorithm_row(search->algorithm)->blind;
+    return k < search->population || algorithm_row(search->algorithm)->kind != ALGORITHM_GUIDED;
 }
 
 bool evolve_ready(int64_t k, const struct search_settings *search, const struct candidate *history,
@@ -59,11 +59,12 @@ enum error evolve_propose(struct candidate *next, const struct space *space,
                           .weights = weights};
     const struct search_algorithm *algorithm = algorithm_row(search->algorithm);
     struct proposal proposal;
-    int most = search->duplicates == DUPLICATES_AVOID ? search->redraws : 0;
+    bool listed = algorithm->kind == ALGORITHM_LISTED;
+    int most = search->duplicates == DUPLICATES_AVOID && !listed ? search->redraws : 0;
     int redraws = 0;
     for (;; redraws++) {
         credit_weights(weights, sight.visible, sight.count, search, &rng);
-        if (k < search->population || (redraws > 0 && redraws == most))
+        if ((k < search->population && !listed) || (redraws > 0 && redraws == most))
             propose_random(&proposal, &sight, &rng);
         else
             TRY(algorithm->propose(&proposal, &sight, &rng));

@@ -21,16 +21,17 @@
 
 /*
  * Whether candidate k may be proposed now: all of 0..k - in_flight have ended. The first
- * population, and every candidate of an algorithm that is blind, depend on no result: for them,
- * whether fewer than in_flight of 0..k-1 have not ended.
+ * population, and every candidate of an algorithm that is not guided, depend on no result: for
+ * them, whether fewer than in_flight of 0..k-1 have not ended.
  */
 bool evolve_ready(int64_t k, const struct search_settings *search, const struct candidate *history,
                   size_t count);
 
 /*
  * Candidate k, as candidate_new() makes it (populate.h): random while k < P, then what the
- * algorithm proposes (algorithm.h). Results of later candidates than k - in_flight are not looked
- * at. Candidates without a score are never parents and take no place in a population.
+ * algorithm proposes (algorithm.h); a listed one proposes all. Results of later candidates than k -
+ * in_flight are not looked at. Candidates without a score are never parents and take no place in a
+ * population.
  *
  * With search.duplicates = avoid, a genome that one of 0..k-1 has is drawn again, at most
  * search.redraws times, the last of them as a random genome, which may be a duplicate too;

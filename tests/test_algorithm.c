@@ -94,6 +94,8 @@ static void every_algorithm_keeps_the_rules(void **state)
     enum { IN_FLIGHT = 3, CANDIDATES = 70, P = 10 };
     static struct candidate first[P];
     for (int a = 0; a < ALGORITHM_COUNT; a++) {
+        if (algorithm_row((enum algorithm)a)->kind == ALGORITHM_LISTED)
+            continue;
         for (int objective = 0; objective <= OBJECTIVE_PARETO; objective++) {
             start((enum algorithm)a, P, 3, IN_FLIGHT);
             search.settings.objective = (enum objective)objective;
@@ -128,8 +130,8 @@ static void every_algorithm_keeps_the_rules(void **state)
             append(1);
             after = propose(CANDIDATES);
             assert_true(same(&before, &after));
-            bool blind = algorithm_row((enum algorithm)a)->blind;
-            assert_int_equal(before.parent < 0, blind);
+            bool guided = algorithm_row((enum algorithm)a)->kind == ALGORITHM_GUIDED;
+            assert_int_equal(before.parent >= 0, guided);
         }
     }
 }
@@ -235,6 +237,8 @@ static void duplicates_are_avoided(void **state)
 {
     (void)state;
     for (int a = 0; a < ALGORITHM_COUNT; a++) {
+        if (algorithm_row((enum algorithm)a)->kind == ALGORITHM_LISTED)
+            continue;
         start((enum algorithm)a, 6, 2, 4);
         small_space();
         int redraws = 0;
@@ -284,6 +288,26 @@ static void local_starts_anew(void **state)
     assert_int_equal(row->redraws, search.settings.redraws);
 }
 
+/* Each genome once, then each again under another seed, whatever came of the others. */
+static void grid_lists_the_space(void **state)
+{
+    (void)state;
+    start(ALGORITHM_GRID, 5, 2, 3);
+    small_space();
+    for (int k = 0; k < 50; k++) {
+        struct candidate *row = append(k % 2 ? NAN : 0.5);
+        assert_string_equal(row->operator_name, "grid");
+        assert_true(row->parent < 0 && row->redraws == 0);
+        assert_true(space_contains(&search.space, &row->genome, NULL));
+        if (k < 24)
+            assert_int_equal(distinct(search.count), k + 1);
+        else
+            assert_true(genome_equal(&row->genome, &search.history[k - 24].genome) &&
+                        row->seed != search.history[k - 24].seed);
+    }
+    assert_true(evolve_ready(10, &search.settings, search.history, 10));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +318,7 @@ int main(void)
         cmocka_unit_test(objectives_choose_parents),
         cmocka_unit_test(duplicates_are_avoided),
         cmocka_unit_test(local_starts_anew),
+        cmocka_unit_test(grid_lists_the_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

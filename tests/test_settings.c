@@ -382,6 +382,10 @@ static void test_check(void **state)
     assert_int_equal(settings_check(&settings), ERR_USAGE);
     settings.search.algorithm = ALGORITHM_RANDOM;
     assert_int_equal(settings_check(&settings), ERR_NONE);
+    settings.search.algorithm = ALGORITHM_GRID;
+    assert_int_equal(settings_check(&settings), ERR_USAGE);
+    assert_non_null(strstr(error_message(), "at most 1000000"));
+    settings.search.algorithm = ALGORITHM_RANDOM;
     settings.search.populate = POPULATE_MIXED;
     assert_int_equal(settings_check(&settings), ERR_USAGE);
     assert_non_null(strstr(error_message(), "memory.file"));

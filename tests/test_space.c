@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "inputs/space.h"
+#include "inputs/space_walk.h"
 
 static const struct image_shape fashion = {28, 28, 1, 10};
 
@@ -271,12 +273,58 @@ static void test_uniform_under_limit(void **state)
     assert_true(deviation(kept, fitting, DRAWS) < 5);
 }
 
+/* As many as the formula says, all different and inside; a limit leaves those that keep to it. */
+static void test_walk(void **state)
+{
+    (void)state;
+    struct space_settings limits = default_limits();
+    limits.min_layers = 2;
+    limits.max_layers = 4;
+    limits.filters = (struct int_list){2, {16, 8}};
+    limits.kernels = (struct int_list){1, {3}};
+    limits.activations = (struct int_list){2, {ACT_TANH, ACT_RELU}};
+    struct space space = make_space(&limits);
+    struct genome *all, *fitting;
+    size_t count, fitting_count, expected = 0;
+    assert_int_equal(space_list(&all, &count, &space), ERR_NONE);
+    assert_int_equal(count, 2 * (1 * 16 + 3 * 64 + 6 * 256));
+    assert_true(space_size(&limits) == (double)count);
+    char text[GENOME_TEXT_SIZE];
+    genome_format(text, &all[0]);
+    assert_string_equal(text, "RC16k3:tanh-RC16k3:tanh-FC64:tanh");
+    genome_format(text, &all[1]);
+    assert_string_equal(text, "RC16k3:tanh-RC16k3:tanh-FC64:relu");
+    genome_format(text, &all[count - 1]);
+    assert_string_equal(text, "NC8k3:relu-NC8k3:relu-RC8k3:relu-RC8k3:relu-FC64:relu");
+
+    limits.max_parameters = 4000;
+    struct space smaller = make_space(&limits);
+    assert_int_equal(space_list(&fitting, &fitting_count, &smaller), ERR_NONE);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(space_contains(&space, &all[i], NULL));
+        for (size_t j = 0; j < i; j += 1 + j / 7)
+            assert_false(genome_equal(&all[i], &all[j]));
+        if (space_contains(&smaller, &all[i], NULL))
+            assert_true(genome_equal(&all[i], &fitting[expected++]));
+    }
+    assert_int_equal(fitting_count, expected);
+    assert_true(expected > 100 && expected < count);
+    free(all);
+    free(fitting);
+
+    limits = default_limits();
+    space = make_space(&limits);
+    assert_int_equal(space_list(&all, &count, &space), ERR_USAGE);
+    assert_true(space_size(&limits) > 1e18);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contains), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_tight),    cmocka_unit_test(test_always_inside),
         cmocka_unit_test(test_uniform),  cmocka_unit_test(test_uniform_under_limit),
+        cmocka_unit_test(test_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
