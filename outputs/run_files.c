@@ -9,6 +9,7 @@
 #include "outputs/report_html.h"
 #include "outputs/report_markdown.h"
 #include "outputs/tables.h"
+#include "outputs/workbook.h"
 
 static enum error join(char path[PATH_MAX], const char *dir, const char *name)
 {
@@ -163,4 +164,11 @@ enum error run_files_report(const char *dir, const struct report *report)
 out:
     text_free(&text);
     return err;
+}
+
+enum error run_files_workbook(const char *dir, const struct report *report)
+{
+    char path[PATH_MAX];
+    enum error err = join(path, dir, "results.xlsx");
+    return err == ERR_NONE ? workbook_write(path, report) : err;
 }

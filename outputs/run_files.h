@@ -29,7 +29,11 @@ enum error run_files_generation(const char *dir, const struct report *report, in
  */
 enum error run_files_tables(const char *dir, const struct report *report);
 
-/* DIR/report.md, DIR/report.html, and DIR/best_genome.txt when there is a best genome. */
+/* DIR/report.md, DIR/report.html, and DIR/best_genome.txt when there is a best
+ * genome. */
 enum error run_files_report(const char *dir, const struct report *report);
+
+/* DIR/results.xlsx (workbook.h). Takes seconds for many thousand candidates. */
+enum error run_files_workbook(const char *dir, const struct report *report);
 
 #endif

@@ -38,6 +38,7 @@ static enum error run(struct arguments *arguments)
     }
     TRY(run_directory_create(directory, out, NULL));
     TRY(results_write(&results, directory, 0, NULL));
+    TRY(results_write_workbook(&results, directory));
     printf("%s\n", directory);
 out:
     results_free(&results);

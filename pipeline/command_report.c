@@ -19,6 +19,7 @@ static enum error run(struct arguments *arguments)
     TRY(store_open(&store, path, false));
     TRY(results_load(&results, store));
     TRY(results_write(&results, directory, 0, NULL));
+    TRY(results_write_workbook(&results, directory));
     printf("%s/report.html\n", directory);
 out:
     results_free(&results);

@@ -111,6 +111,7 @@ static enum error write_results(struct run *run, bool confirmed)
     struct results results;
     TRY(results_load(&results, run->store));
     TRY(results_write(&results, run->directory, 0, &run->generations_written));
+    TRY(results_write_workbook(&results, run->directory));
     /* The directory above may be someone else's: a run does not fail for its sake. */
     if (results_write_run_row(&results, run->directory) != ERR_NONE)
         log_event(LOG_WARNING, "no row in runs.csv: %s", error_message());

@@ -81,6 +81,11 @@ out:
     return err;
 }
 
+enum error results_write_workbook(const struct results *results, const char *directory)
+{
+    return run_files_workbook(directory, &results->report);
+}
+
 enum error results_write_run_row(const struct results *results, const char *directory)
 {
     char *parent = realpath(directory, NULL);

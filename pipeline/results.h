@@ -33,6 +33,10 @@ void results_free(struct results *results);
 enum error results_write(const struct results *results, const char *directory, int first_generation,
                          int *complete);
 
+/* results.xlsx in `directory`. Not part of results_write(): it takes too long for every generation.
+ */
+enum error results_write_workbook(const struct results *results, const char *directory);
+
 /* The row of the run in runs.csv beside its directory (outputs/runs_file.h). */
 enum error results_write_run_row(const struct results *results, const char *directory);
 

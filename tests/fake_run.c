@@ -129,6 +129,8 @@ int main(int argc, char **argv)
     if (err == ERR_NONE)
         err = run_files_report(argv[1], &report);
     if (err == ERR_NONE)
+        err = run_files_workbook(argv[1], &report);
+    if (err == ERR_NONE)
         err = runs_file_update(parent, &report);
     if (err != ERR_NONE)
         fprintf(stderr, "fake_run: %s\n", error_message());

@@ -509,6 +509,8 @@ static void names_the_file_that_fails(void **state)
     assert_non_null(strstr(error_message(), "/nonexistent/run/candidates.csv"));
     assert_int_equal(run_files_report(dir, &report), ERR_OUTPUT);
     assert_non_null(strstr(error_message(), "/nonexistent/run/report.md"));
+    assert_int_equal(run_files_workbook(dir, &report), ERR_OUTPUT);
+    assert_non_null(strstr(error_message(), "/nonexistent/run/results.xlsx"));
     char endless[5000];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+import zipfile
 
 fake_run, soffice = sys.argv[1:3]
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -47,9 +48,13 @@ def convert(room, locale, dialect, paths):
 
 
 def cells_of(path):
+    return rows_of(ET.parse(path).getroot())
+
+
+def rows_of(sheet):
     """Rows of (type, value, formula)."""
     rows = []
-    for row in ET.parse(path).getroot().iter(TABLE + "table-row"):
+    for row in sheet.iter(TABLE + "table-row"):
         cells = []
         for cell in row.findall(TABLE + "table-cell"):
             kind = cell.get(OFFICE + "value-type")
@@ -61,13 +66,12 @@ def cells_of(path):
     return rows
 
 
-def compare(name, dialect, path, fods, lenient):
+def compare(name, dialect, path, read, lenient=False, digits=1e-9):
     eu = dialect == "excel-eu"
     with open(path + "-metadata.json", encoding="ascii") as metadata:
         columns = json.load(metadata)["tableSchema"]["columns"]
     with open(path, newline="", encoding="utf-8-sig") as table:
         written = list(csv.reader(table, delimiter=";" if eu else ","))
-    read = cells_of(fods)
     check(name + ": has no rows", len(written) > 1)
     check(name + ": the header is " + str(read[0]),
           [c[1] for c in read[0][:len(columns)]] == [c["name"] for c in columns])
@@ -87,13 +91,35 @@ def compare(name, dialect, path, fods, lenient):
                 if lenient and kind == "string":
                     check(where, value == text)
                 else:
-                    check(where, kind == "float" and abs(float(value) - number) <= 1e-9 * abs(number))
+                    check(where, kind == "float" and abs(float(value) - number) <= digits * max(abs(number), 1))
                     numbers += 1
             elif base == "dateTime":
                 check(where, kind == "date" and value == text)
             else:
                 check(where, kind == "string" and value in (text, text.lstrip("'")))
     return numbers
+
+
+def check_workbook(room, parent):
+    """Every sheet has the cells of its CSV file, typed; charts are there; nothing is a formula."""
+    directory = os.path.join(parent, "run")
+    book = os.path.join(directory, "results.xlsx")
+    with zipfile.ZipFile(book) as parts:
+        charts = [name for name in parts.namelist() if name.startswith("xl/charts/chart")]
+    check("the workbook has the charts %s" % charts, len(charts) == 2)
+    sheets = ET.parse(os.path.join(convert(room, "en-US", "xlsx", [book]), "results.fods"))
+    names = [s.get(TABLE + "name") for s in sheets.getroot().iter(TABLE + "table")]
+    names = [name for name in names if name is not None and name != "local-table"]
+    check("the sheets are %s" % names,
+          names == ["Summary"] + [name.capitalize() for name in TABLES[:5]] + ["Dictionary"])
+    for sheet in sheets.getroot().iter(TABLE + "table"):
+        check("a cell is a formula", all(c.get(TABLE + "formula") is None
+                                         for c in sheet.iter(TABLE + "table-cell")))
+        name = (sheet.get(TABLE + "name") or "").lower()
+        if name not in TABLES:
+            continue
+        path = os.path.join(directory, name + ".csv")
+        print("xlsx", name, compare(name, "rfc4180", path, rows_of(sheet), digits=6e-7), "numbers")
 
 
 with tempfile.TemporaryDirectory() as room:
@@ -107,6 +133,9 @@ with tempfile.TemporaryDirectory() as room:
         out = convert(room, locale, dialect, paths)
         for path in paths:
             name = os.path.basename(path)[:-4]
-            numbers = compare(name, dialect, path, os.path.join(out, name + ".fods"), lenient)
+            numbers = compare(name, dialect, path, cells_of(os.path.join(out, name + ".fods")),
+                              lenient)
             check("%s has no number" % name, numbers > 0)
             print(locale, dialect, name, numbers, "numbers")
+        if locale == "en-US":
+            check_workbook(room, parent)
