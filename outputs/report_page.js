@@ -89,7 +89,7 @@
           maxRotation: 0, autoSkip: true, maxTicksLimit: 9,
           callback: (v) => ([1, 2, 5].includes(+String(v)[0]) && /^[125]0*$/.test(String(v))
             ? v.toLocaleString('en') : null) } }),
-        y: axis('validation accuracy') } } };
+        y: axis('validation accuracy', { grace: '5%' }) } } };
   }
 
   function progress() {
@@ -112,7 +112,7 @@
       dots('candidates', D.id.map((id, i) => ({ x: id, y: D.a[i], i })), palette.point, small)] },
     options: { plugins: { legend: legend(), tooltip: tips },
       scales: { x: axis('candidates, in the order of proposal'),
-        y: axis('validation accuracy') } } };
+        y: axis('validation accuracy', { grace: '5%' }) } } };
   }
 
   function operators() {
