@@ -131,22 +131,6 @@ static enum error print_result(const struct request *request, const struct genom
     return listing_print(&listing);
 }
 
-/* The first device that the settings choose, whole: one training uses all its cores. */
-static enum error open_device(struct device **device, const struct device_settings *settings)
-{
-    enum error err = ERR_NONE;
-    struct slot *slots = NULL;
-    size_t slot_count;
-    TRY(slots_find(&slots, &slot_count, NULL, NULL, settings));
-    struct slot whole = slots[0];
-    whole.part = 0;
-    whole.parts = 1;
-    TRY(slot_open(device, &whole));
-out:
-    free(slots);
-    return err;
-}
-
 static enum error run(struct arguments *arguments)
 {
     enum error err = ERR_NONE;
@@ -159,7 +143,7 @@ static enum error run(struct arguments *arguments)
     TRY(read_arguments(&request, arguments));
     TRY(genome_parse(&genome, request.genome));
     TRY(images_load_training(&images, &request.settings.data));
-    TRY(open_device(&device, &request.settings.devices));
+    TRY(slot_open_whole(&device, &request.settings.devices));
     TRY(trainer_create(&trainer, device, &images, &request.settings.data));
     TRY(train_candidate(&result, &trainer, &genome, &request.settings.training,
                         request.settings.devices.conv, request.seed,

@@ -6,6 +6,7 @@
 
 #include "outputs/run_files.h"
 #include "outputs/runs_file.h"
+#include "outputs/safetensors.h"
 #include "pipeline/command.h"
 #include "pipeline/run_directory.h"
 #include "stages/report.h"
@@ -31,6 +32,10 @@ enum error results_load(struct results *results, struct store *store)
                                            .confirmation_count = results->confirmation_count,
                                            .epochs = results->epochs,
                                            .epoch_count = results->epoch_count}));
+    if (results->report.winner != NULL)
+        TRY(store_read_weights(&results->weights, &results->weight_count, store,
+                               results->report.winner->candidate,
+                               results->report.winner->replicate));
 out:
     return err;
 }
@@ -41,6 +46,7 @@ void results_free(struct results *results)
     store_free_confirmations(results->confirmations, results->confirmation_count);
     free(results->attempts);
     free(results->epochs);
+    free(results->weights);
     *results = (struct results){0};
 }
 
@@ -65,6 +71,27 @@ static int complete_generations(const struct results *results)
     }
 }
 
+static enum error write_weights(const struct results *results, const char *directory)
+{
+    const struct confirmation *winner = results->report.winner;
+    struct model model = {.genome = winner->genome,
+                          .shape = results->run.shape,
+                          .mean = results->run.mean,
+                          .std = results->run.std,
+                          .test_accuracy = winner->test_accuracy,
+                          .weights = results->weights,
+                          .weight_count = results->weight_count};
+    char path[RUN_PATH_SIZE];
+    enum error err = ERR_NONE;
+    if ((int64_t)model.weight_count != genome_cost(&model.genome, &model.shape).parameters)
+        return error_set(ERR_DATA, "the store of %s is damaged: %zu weights of its best genome",
+                         directory, model.weight_count);
+    TRY(run_path(path, directory, RUN_WEIGHTS));
+    TRY(safetensors_write(path, &model));
+out:
+    return err;
+}
+
 enum error results_write(const struct results *results, const char *directory, int first_generation,
                          int *complete)
 {
@@ -77,6 +104,8 @@ enum error results_write(const struct results *results, const char *directory, i
         TRY(run_files_generation(directory, report, i));
     TRY(run_files_tables(directory, report));
     TRY(run_files_report(directory, report));
+    if (report->winner != NULL)
+        TRY(write_weights(results, directory));
 out:
     return err;
 }

@@ -18,6 +18,8 @@ struct results {
     size_t confirmation_count;
     struct epoch_record *epochs;
     size_t epoch_count;
+    float *weights; /* of report.winner, as store_read_weights() gives them; NULL without one */
+    size_t weight_count;
     struct report report; /* borrows from the above: do not move a struct results */
 };
 
@@ -27,7 +29,7 @@ void results_free(struct results *results);
 
 /*
  * The files that are derived from the store, in `directory`: a file for every complete generation
- * from `first_generation` on, the tables, the report. Writing them twice gives the same bytes.
+ * from `first_generation` on, the tables, the report, the winner's weights. Writing them twice gives the same bytes.
  * *complete (may be NULL) is the number of complete generations.
  */
 enum error results_write(const struct results *results, const char *directory, int first_generation,

@@ -12,6 +12,7 @@ enum { RUN_PATH_SIZE = SETTINGS_PATH_SIZE + 256 };
 #define RUN_LOG      "log.txt"
 #define RUN_LOCK     "lock"
 #define RUN_SETTINGS "settings.ini"
+#define RUN_WEIGHTS  "best_genome.safetensors"
 
 /* "directory/name"; ERR_USAGE when that is too long. */
 enum error run_path(char path[RUN_PATH_SIZE], const char *directory, const char *name);

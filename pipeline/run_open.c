@@ -51,6 +51,8 @@ static enum error check_data(struct store_run *info, const struct settings *sett
     info->shape = images.shape;
     info->training_images = images.count;
     info->data_check = fingerprint_images(&images);
+    info->mean = images.mean;
+    info->std = images.std;
 out:
     split_free(&split);
     images_free(&images);

@@ -161,3 +161,18 @@ enum error slot_open(struct device **device, const struct slot *slot)
     return device_open(device, slot->device.platform_in_driver, slot->device.info.device,
                        slot->part, slot->parts);
 }
+
+enum error slot_open_whole(struct device **device, const struct device_settings *settings)
+{
+    enum error err = ERR_NONE;
+    struct slot *slots = NULL;
+    size_t slot_count;
+    TRY(slots_find(&slots, &slot_count, NULL, NULL, settings));
+    struct slot whole = slots[0];
+    whole.part = 0;
+    whole.parts = 1;
+    TRY(slot_open(device, &whole));
+out:
+    free(slots);
+    return err;
+}

@@ -35,4 +35,7 @@ size_t slots_on(const struct slot *slots, size_t count, const struct probed *dev
    OpenCL call, once a process. */
 enum error slot_open(struct device **device, const struct slot *slot);
 
+/* The first device that the settings choose, whole: one network uses all its cores. */
+enum error slot_open_whole(struct device **device, const struct device_settings *settings);
+
 #endif

@@ -265,6 +265,8 @@ enum error store_create(struct store **out, const char *path, const struct store
     store_bind_int(store, 7, run->training_images);
     store_bind_int(store, 8, run->data_check);
     store_bind_text(store, 9, settings);
+    store_bind_double(store, 10, (double)run->mean);
+    store_bind_double(store, 11, (double)run->std);
     TRY(store_execute(NULL, store, "write the run"));
     TRY(store_end(store, ERR_NONE));
     TRY(store_set_durable(store, false));
@@ -379,7 +381,9 @@ enum error store_read_run(struct store_run *run, struct store *store)
                                         .channels = (int)store_column_int(store, 4),
                                         .classes = (int)store_column_int(store, 5)},
                               .training_images = store_column_int(store, 6),
-                              .data_check = store_column_int(store, 7)};
+                              .data_check = store_column_int(store, 7),
+                              .mean = (float)store_column_double(store, 9),
+                              .std = (float)store_column_double(store, 10)};
     store_column_text(run->name, sizeof run->name, store, 0);
     sqlite3_reset(store->current);
     return ERR_NONE;

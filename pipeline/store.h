@@ -61,6 +61,7 @@ struct store_run {
     struct image_shape shape;
     int64_t training_images; /* in the file */
     int64_t data_check;      /* fingerprint of the training images and labels */
+    float mean, std;         /* of pixels / 255 in the file */
 };
 
 /* Makes the file, which must not exist. `settings` is the INI text of settings_print(). */

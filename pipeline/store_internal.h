@@ -12,10 +12,10 @@
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(ADD_RUN, "INSERT INTO run (name, created_utc_us, height, width, channels, classes, "         \
-               "training_images, data_check, settings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "   \
-               "?9)")                                                                              \
+               "training_images, data_check, settings, pixel_mean, pixel_std) VALUES (?1, ?2, ?3, " \
+               "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                                                \
     X(READ_RUN, "SELECT name, created_utc_us, height, width, channels, classes, "                  \
-                "training_images, data_check, settings FROM run")                                  \
+                "training_images, data_check, settings, pixel_mean, pixel_std FROM run")           \
     X(ADD_CANDIDATE,                                                                               \
       "INSERT INTO candidates (id, generation, genome, operator, parent, "                         \
       "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation) VALUES "  \

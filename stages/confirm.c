@@ -19,20 +19,21 @@ struct training_settings confirm_training(const struct settings *settings)
 }
 
 /* The test images, made to fit what the network was trained on. */
-static enum error load_test(struct images *test, const struct images *training,
+static enum error load_test(struct images *test, const struct model *model,
                             const struct data_settings *settings)
 {
+    const struct images training = {.shape = model->shape};
     enum error err = images_load_test(test, settings);
     if (err != ERR_NONE)
         return err;
-    err = images_check_test(test, training);
+    err = images_check_test(test, &training);
     if (err != ERR_NONE) {
         images_free(test);
         return err;
     }
-    test->shape.classes = training->shape.classes; /* the test file may lack the last ones */
-    test->mean = training->mean;
-    test->std = training->std;
+    test->shape.classes = model->shape.classes; /* the test file may lack the last ones */
+    test->mean = model->mean;
+    test->std = model->std;
     return ERR_NONE;
 }
 
@@ -70,39 +71,47 @@ static enum error take_test(struct confirmation *result, const struct images *te
     return ERR_NONE;
 }
 
-static enum error score_test(struct confirmation *result, struct trainer *trainer,
-                             const struct genome *genome, const struct settings *settings,
-                             const struct training_settings *training, const float *weights)
+enum error confirm_score(struct confirmation *result, struct device *device,
+                         const struct model *model, const struct settings *settings, float **logits,
+                         uint8_t **labels)
 {
     enum error err = ERR_NONE;
     struct images test = {0};
     struct image_store *store = NULL;
     struct network *network = NULL;
-    uint32_t *order = NULL;
-    float *logits = NULL;
     struct pass_result pass;
-
-    TRY(load_test(&test, trainer->images, &settings->data));
+    uint32_t *order = NULL;
+    float *scores = NULL;
+    result->genome = model->genome;
+    TRY(load_test(&test, model, &settings->data));
     order = malloc(test.count * sizeof *order);
-    logits = malloc((size_t)test.count * (size_t)test.shape.classes * sizeof *logits);
-    if (order == NULL || logits == NULL) {
+    scores = malloc(test.count * (size_t)test.shape.classes * sizeof *scores);
+    if (order == NULL || scores == NULL) {
         err = error_set(ERR_INTERNAL, "out of memory for the scores of %u test images", test.count);
         goto out;
     }
     for (uint32_t i = 0; i < test.count; i++)
         order[i] = i;
-    TRY(image_store_create(&store, trainer->device, &test));
-    struct training_settings deployed = *training;
-    deployed.norm = NORM_NONE; /* train_candidate() gives it folded into the weights */
-    TRY(network_create(&network, trainer->device, genome, &test.shape, &deployed,
+    TRY(image_store_create(&store, device, &test));
+    struct training_settings deployed = settings->training;
+    deployed.norm = NORM_NONE; /* a model has it folded into its weights */
+    TRY(network_create(&network, device, &model->genome, &test.shape, &deployed,
                        settings->devices.conv));
-    TRY(network_write_parameters(network, weights));
-    TRY(network_evaluate(network, store, order, test.count, &pass, logits));
-    TRY(take_test(result, &test, logits, &pass));
+    TRY(network_write_parameters(network, model->weights));
+    TRY(network_evaluate(network, store, order, test.count, &pass, scores));
+    TRY(take_test(result, &test, scores, &pass));
+    if (logits != NULL) {
+        *logits = scores;
+        scores = NULL;
+    }
+    if (labels != NULL) {
+        *labels = test.labels;
+        test.labels = NULL;
+    }
 out:
     network_destroy(network);
     image_store_destroy(store);
-    free(logits);
+    free(scores);
     free(order);
     images_free(&test);
     return err;
@@ -129,7 +138,12 @@ enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
     result->validation_accuracy = trained.validation.accuracy;
     result->images_per_s = trained.images_per_s;
     result->duration_s = trained.duration_s;
-    TRY(score_test(result, trainer, genome, settings, &training, parameters));
+    const struct model model = {.genome = *genome,
+                                .shape = trainer->images->shape,
+                                .mean = trainer->images->mean,
+                                .std = trainer->images->std,
+                                .weights = parameters};
+    TRY(confirm_score(result, trainer->device, &model, settings, NULL, NULL));
     if (weights != NULL) {
         *weights = parameters;
         parameters = NULL;

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "inputs/model.h"
 #include "inputs/records.h"
 #include "stages/train.h"
 
@@ -27,6 +28,15 @@ struct training_settings confirm_training(const struct settings *settings);
 enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
                           const struct genome *genome, const struct settings *settings,
                           uint64_t seed, train_watch *watch, void *user, float **weights);
+
+/*
+ * Scores a model on the test images: fills the test part of *result (genome, classes, test_*,
+ * predictions, confusion), to be freed with confirmation_free(). `logits`, if not NULL, receives a
+ * malloc'ed [test_images][classes], and `labels` the true classes, [test_images]. Errors as above.
+ */
+enum error confirm_score(struct confirmation *result, struct device *device,
+                         const struct model *model, const struct settings *settings, float **logits,
+                         uint8_t **labels);
 
 void confirmation_free(struct confirmation *confirmation);
 

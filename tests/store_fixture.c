@@ -42,6 +42,8 @@ const struct store_run fixture_run = {
     .shape = {.height = 28, .width = 27, .channels = 3, .classes = 11},
     .training_images = 60000,
     .data_check = -77,
+    .mean = 0.1f,
+    .std = 0.3f,
 };
 
 struct store *fixture_create(void)

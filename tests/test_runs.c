@@ -66,6 +66,7 @@ static void test_whole_run(void **state)
                                         "operators.csv",
                                         "report.md",
                                         "best_genome.txt",
+                                        "best_genome.safetensors",
                                         "settings.ini",
                                         "log.txt",
                                         "generations/gen_0000.csv",
@@ -95,6 +96,60 @@ static void test_whole_run(void **state)
                          ERR_USAGE, "not an empty directory");
     clade_assert_refused(clade("run %s/search.ini --out %s", directory, directory), ERR_USAGE,
                          "not an empty directory");
+}
+
+/* The last two columns of `clade eval --format csv`: found again, and kept with the weights. */
+static void read_accuracies(const struct clade_result *result, double *found, double *kept)
+{
+    clade_assert_fine(result);
+    const char *last = strrchr(result->out, ',');
+    assert_non_null(last);
+    const char *before = last;
+    while (before[-1] != ',')
+        before--;
+    assert_int_equal(sscanf(before, "%lf,%lf", found, kept), 2);
+}
+
+static void test_weights_score_the_same_again(void **state)
+{
+    (void)state;
+    double found, kept, again;
+    const struct clade_result *result =
+        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory);
+    clade_assert_fine(result);
+    const char *said = strstr(result->out, "test accuracy");
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "test accuracy %lf", &again), 1);
+    read_accuracies(clade("eval %s/run --format csv", directory), &found, &kept);
+    assert_true(found == kept && found >= 0.34);
+    assert_true(again - found < 1e-4 && found - again < 1e-4);
+    /* The file by itself, with the data named; the logits agree with the accuracy. */
+    read_accuracies(clade("eval %s/run/best_genome.safetensors --settings %s/search.ini "
+                          "--format csv --logits %s/logits.csv",
+                          directory, directory, directory),
+                    &again, &kept);
+    assert_true(again == found);
+    char command[512];
+    snprintf(command, sizeof command,
+             "awk -F, 'NR > 1 {n++; right += $2 == $3; best = 4; for (i = 5; i <= NF; i++) "
+             "if ($i + 0 > $best + 0) best = i; if (best - 4 != $3) bad = 1} "
+             "END {exit !(n == 60 && !bad && right / n - %.9f < 1e-6 && %.9f - right / n < 1e-6)}' "
+             "%s/logits.csv",
+             found, found, directory);
+    assert_int_equal(system(command), 0);
+    /* From the store alone, the same bytes. */
+    clade_assert_fine(clade("export-csv %s/run --out %s/again", directory, directory));
+    char a[128], b[128];
+    snprintf(a, sizeof a, "%s/run", directory);
+    snprintf(b, sizeof b, "%s/again", directory);
+    clade_assert_same_file(a, b, "best_genome.safetensors");
+    /* Other data, no weights, damaged weights. */
+    clade_assert_refused(clade("eval %s/run/best_genome.safetensors", directory), ERR_DATA,
+                         "8x8x1");
+    clade_assert_refused(clade("eval %s", directory), ERR_USAGE, "best_genome.safetensors");
+    snprintf(a, sizeof a, "%s/run/best_genome.safetensors", directory);
+    assert_int_equal(truncate(a, 2000), 0);
+    clade_assert_refused(clade("eval %s/run", directory), ERR_DATA, "best_genome.safetensors");
 }
 
 static void test_random_search_and_names_by_time(void **state)
@@ -225,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_train),
         CASE(test_whole_run),
+        CASE(test_weights_score_the_same_again),
         CASE(test_random_search_and_names_by_time),
         CASE(test_test_data_is_opened_by_confirm_only),
         CASE(test_other_data_at_resume),

@@ -30,6 +30,7 @@ static void test_run_and_settings(void **state)
     assert_memory_equal(&run.shape, &fixture_run.shape, sizeof run.shape);
     assert_int_equal(run.training_images, 60000);
     assert_int_equal(run.data_check, -77);
+    assert_true(run.mean == 0.1f && run.std == 0.3f);
     struct text ini = {0};
     OK(store_read_settings(&ini, store));
     assert_string_equal(ini.data, "[search]\ncycles = 5\n");
