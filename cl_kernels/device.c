@@ -35,7 +35,8 @@ static bool pocl_made_basic;
 void device_prepare_slot(int part, int parts)
 {
     assert(part >= 0 && part < parts);
-    if (parts == 1)
+    const char *share = getenv("CLADE_SHARE");
+    if (parts == 1 || (share != NULL && strcmp(share, "sub-devices") == 0))
         return;
     cpu_set_t allowed, mine;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {

@@ -48,7 +48,9 @@ enum error device_open(struct device **out, int platform, int device, int part, 
 void device_close(struct device *device); /* NULL is allowed */
 
 /* Before the first OpenCL call of a process that will be one of `parts` shares of a CPU device:
-   pins it to a core and tells known drivers to use one thread. No effect for parts == 1. */
+   pins it to a core and tells known drivers to use one thread. No effect for parts == 1, or when
+   the environment says CLADE_SHARE=sub-devices: OpenCL's way, slower where it was measured
+   (docs/drivers.md). */
 void device_prepare_slot(int part, int parts);
 
 /* Borrowed. */

@@ -13,6 +13,7 @@ enum {
     OPTION_BATCH,
     OPTION_SECONDS,
     OPTION_CONV,
+    OPTION_WORKERS,
     OPTION_SET,
     OPTION_FORMAT
 };
@@ -35,6 +36,7 @@ struct request {
     bool operations;
     struct settings settings;
     double seconds;
+    long long workers; /* 0: one a slot */
     struct genome genomes[GENOMES_MAX];
     int genome_count;
 };
@@ -67,6 +69,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             break;
         case OPTION_SECONDS:
             TRY(command_real(&request->seconds, arguments, id, value, 0.1, 3600));
+            break;
+        case OPTION_WORKERS:
+            TRY(command_integer(&request->workers, arguments, id, value, 1, 4096));
             break;
         case OPTION_CONV:
             TRY(command_setting(&request->settings, "devices.conv", value));
@@ -148,6 +153,8 @@ static enum error run(struct arguments *arguments)
     double peak;
     TRY(read_arguments(&request, arguments));
     TRY(slots_find(&slots, &slot_count, NULL, NULL, &request.settings.devices));
+    if (request.workers > 0 && (size_t)request.workers < slot_count)
+        slot_count = (size_t)request.workers;
     TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
                       request.settings.devices.conv));
     TRY(measure_peak(&peak, measure, peak_seconds));
@@ -177,6 +184,7 @@ static const struct option_row options[] = {
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"seconds", OPTION_SECONDS, "S", "time for each genome, after a warm-up (5)"},
     {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
+    {"workers", OPTION_WORKERS, "N", "use the first N slots only, leave the others idle"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
     {0},
