@@ -1,11 +1,13 @@
 """The two sides of bench/compare: clade's binary and a peer's program, and who else computes."""
 
 import contextlib
+import copy
 import csv
 import json
 import os
 import resource
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -172,19 +174,55 @@ class Peer:
         return best
 
 
+def clade_binary(given=None):
+    """What was given, or the release build of this tree, or clade on the PATH."""
+    built = HERE.parent / "build/release/pipeline/clade"
+    binary = given or (str(built) if built.exists() else shutil.which("clade"))
+    if binary is None:
+        raise Failed("there is no clade binary: build one with script/run, or give --clade")
+    return binary
+
+
+def drivers(wanted="all"):
+    """
+    The OpenCL drivers to measure on: names, and the settings that choose them. "system" is what the
+    environment gives, "intel" what script/intel-opencl has installed.
+    """
+    known = {"system": {}}
+    for folder in sorted((HERE.parent / ".venv-intel").glob("vendors-*")):
+        known["intel"] = {"OCL_ICD_VENDORS": str(folder)}
+    if wanted == "all":
+        return known
+    if wanted not in known:
+        raise Failed(f"there is no driver {wanted}: type script/intel-opencl")
+    return {wanted: known[wanted]}
+
+
 class Clade:
     """The clade binary and what to pass to `clade bench`."""
 
-    def __init__(self, binary, norm, arguments):
+    def __init__(self, binary, norm, arguments, settings=None):
+        """`settings` are added to the environment."""
         self.binary = binary
+        self.environment = {**os.environ, **(settings or {})}
         self.arguments = ["--set", f"training.norm={norm}", *arguments]
         self.version = self.run("--version").strip().removeprefix("clade ")
+
+    def with_settings(self, settings):
+        """The same binary in an environment with more settings."""
+        other = copy.copy(self)
+        other.environment = {**self.environment, **settings}
+        return other
 
     def run(self, *arguments):
         """stdout of a command that must succeed."""
         try:
             result = subprocess.run(
-                [self.binary, *arguments], capture_output=True, text=True, check=False
+                [self.binary, *arguments],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         except OSError as error:
             raise Failed(f"{self.binary}: {error}; build it, or give --clade") from error
@@ -201,13 +239,14 @@ class Clade:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    def measure(self, genome, batch, seconds):
+    def measure(self, genome, batch, seconds, *more):
         """The row of `clade bench`, numbers as numbers."""
         arguments = ["--genome", str(genome), "--batch", str(batch), "--seconds", str(seconds)]
+        arguments += more
         output = self.run("bench", *arguments, "--format", "csv", *self.arguments)
         rows = list(csv.DictReader(output.splitlines()))
         try:
-            row = {k: float(rows[0][k]) for k in ("images_per_s", "gflops", "peak_gflops")}
+            row = {k: float(rows[0][k]) for k in ("images_per_s", "gflops", "peak_gflops", "slots")}
             parameters = int(rows[0]["parameters"])
         except (IndexError, KeyError, ValueError) as error:
             raise Failed(f"clade bench printed no usable row: {output[:200]!r}") from error

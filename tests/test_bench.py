@@ -33,8 +33,8 @@ devices) printf 'platform,device,driver,status\\nPoCL,cpu,4.5,ok\\n,,,crashed\\n
 run) printf '[space]\\nmin_layers = 3 ; default\\nmax_layers = 4\\nfilters = 8\\nkernels = 3\\n'
      printf 'activations = relu\\nmax_parameters = 0\\nmax_macs = 0\\n' ;;
 bench) case "$*" in *"training.norm=$NORM"*) ;; *) exit 2 ;; esac
-       echo genome,parameters,batch,images_per_s,gflops,peak_gflops
-       echo "$3,$PARAMETERS,$5,$SPEED,100.000000,400.000000" ;;
+       echo genome,parameters,batch,images_per_s,gflops,peak_gflops,slots
+       echo "$3,$PARAMETERS,$5,$SPEED,100.000000,400.000000,2" ;;
 esac
 """
 
