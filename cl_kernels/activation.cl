@@ -110,6 +110,12 @@
         }                                                                                          \
     }
 
+/* Whether what is kept of an activation is its derivative, not its output. */
+int keeps_slope(int kind)
+{
+    return kind == ACT_SWISH || kind == ACT_GELU;
+}
+
 DEFINE_ACTIVATION(1, float, int)
 DEFINE_ACTIVATION(8, float8, int8)
 DEFINE_ACTIVATION(16, float16, int16)

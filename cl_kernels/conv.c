@@ -46,6 +46,7 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     struct conv *conv = calloc(1, sizeof *conv);
     if (conv == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
+    assert(plan->members <= PACK_MAX);
     struct conv_plan whole = *plan;
     if (whole.members == 0)
         whole.members = 1;

@@ -18,6 +18,7 @@
 
 #include "cl_kernels/device.h"
 #include "cl_kernels/layout.h"
+#include "cl_kernels/pack.h"
 #include "inputs/genome.h"
 #include "inputs/settings.h"
 
@@ -43,20 +44,23 @@ struct conv_epilogue {
     struct span bias; /* [channels_out rounded up to group], with the stride of the weights;
                          buffer NULL: no bias */
     enum activation activation; /* ACT_COUNT: none */
-    cl_mem sums;                /* for batch normalisation, with no bias and no activation: gets
-                                   partial sums of y and y * y, [members * images][2][channels in
-                                   whole blocks]; NULL: not wanted */
-    cl_mem derivative;          /* for swish and gelu in training: d activation / d input, in the
-                                   layout of the output; NULL: not kept */
+    const enum activation *each;
+    cl_mem sums;       /* for batch normalisation, with no bias and no activation: gets
+                          partial sums of y and y * y, [members * images][2][channels in
+                          whole blocks]; NULL: not wanted */
+    cl_mem derivative; /* for swish and gelu in training: d activation / d input, in the
+                          layout of the output; a member with another activation has its
+                          output there; NULL: not kept */
 };
 
 /* What the input gradient is multiplied with before it is stored: the derivative of the layer
    below, so that what is stored is the gradient of that layer's sums. */
 struct conv_chain {
     enum activation activation; /* of the layer below; ACT_COUNT: none */
-    cl_mem kept;                /* relu, sigmoid, tanh: the layer's output; swish, gelu: the kept
-                                   derivative; in the layout of the input gradient */
-    struct layout layout;       /* of `kept` */
+    const enum activation *each;
+    cl_mem kept;          /* relu, sigmoid, tanh: the layer's output; swish, gelu: the kept
+                             derivative; in the layout of the input gradient */
+    struct layout layout; /* of `kept` */
     /* For batch normalisation below, NULL otherwise: `sums` gets partial sums of dx and
        dx * (z - mean), [members * images * conv_parts()][2][channels in whole blocks]; `means` is
        [members][channels in whole blocks]. */

@@ -214,7 +214,7 @@ static enum error forward_member(struct gemm_conv *c, int member, cl_mem x, stru
     struct matrix sums = {scratch, c->y_matrix, group};
     struct gemm_args args = arguments(c, &p->input, &p->output);
     start_at_first_tap(&args, &p->input);
-    args.activation = (int)epilogue->activation;
+    args.activation = (int)pack_activation(epilogue->activation, epilogue->each, member);
     args.keep_slope = epilogue->derivative != NULL;
     if (bias.buffer != NULL)
         args.bias = (int)bias.offset;
@@ -277,7 +277,7 @@ static enum error input_gradient_member(struct gemm_conv *c, int member, cl_mem 
     struct gemm_args args = arguments(c, &p->input_gradient, &p->gradient);
     cl_mem kept = dy;
     if (chain != NULL && chain->activation != ACT_COUNT) {
-        args.activation = (int)chain->activation;
+        args.activation = (int)pack_activation(chain->activation, chain->each, member);
         args.kept = tensor(&chain->layout);
         kept = chain->kept;
     }

@@ -39,7 +39,7 @@ kernel void gemm_scatter(global const float *matrix, global const float *paramet
     }
     y[to] = value;
     if (a.keep_slope)
-        slopes[to] = slope;
+        slopes[to] = keeps_slope(a.activation) ? slope : value;
 }
 
 /* matrix[pixel][channel] of dy, filled up with zeros; global ids: channel < group, pixel. */

@@ -12,6 +12,9 @@ extern const char cl_source_conv_tiled_args[], cl_source_activation[], cl_source
 
 enum { MAX_SPLITS = 64, PARTIAL_FLOATS_MAX = 1 << 24 };
 
+_Static_assert(sizeof((struct tiled_gather_args){0}.activations) == PACK_MAX * sizeof(int),
+               "one for each member");
+
 /* The -D of conv_tiled.cl. */
 struct tile {
     int bm, bn, bk, tm, tn;
@@ -300,9 +303,9 @@ static enum error tiled_forward(void *state, cl_mem x, struct span weights,
         .member_stride = (int)weights.stride,
         .weights = (int)weights.offset,
         .bias = biased ? (int)epilogue->bias.offset : -1,
-        .activation = (int)epilogue->activation,
         .keep_slope = epilogue->derivative != NULL,
     };
+    pack_activations(args.activations, epilogue->activation, epilogue->each, p->members);
     struct launch launch;
     launch_start(&launch, c->device, c->forward, "tiled_gather");
     launch_buffer(&launch, x);
@@ -336,8 +339,9 @@ static enum error tiled_input_gradient(void *state, cl_mem dy, struct span trans
         .member_stride = (int)transposed.stride,
         .weights = (int)transposed.offset,
         .bias = -1,
-        .activation = (int)(chained ? chain->activation : ACT_COUNT),
     };
+    pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
+                     chained ? chain->each : NULL, p->members);
     int tiles = 0;
     for (int i = 0; i < c->phase_count; i++) {
         args.phases[i] = c->phases[i];

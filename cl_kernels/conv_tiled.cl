@@ -60,6 +60,7 @@ tiled_gather(global const float *x, global const float *weights, global const fl
     const int item_m = item / ITEMS_N, item_n = item % ITEMS_N;
     const int group = get_group_id(1);
     const int member = get_group_id(2) / a.phase_count;
+    const int activation = a.activations[member];
     const struct tiled_phase phase = a.phases[get_group_id(2) % a.phase_count];
     const int pixels = a.images * phase.rows * phase.columns;
     const int first_pixel = get_group_id(0) * BM;
@@ -122,19 +123,19 @@ tiled_gather(global const float *x, global const float *weights, global const fl
         if (channel < a.to.channels) {
             value = finished[k];
 #ifdef GRADIENT
-            if (a.activation != ACT_NONE)
+            if (activation != ACT_NONE)
                 value *= kept_slope_1(kept[kept_base[m] + channel_place(a.kept, channel)],
-                                      a.activation);
+                                      activation);
 #else
             if (a.bias >= 0)
                 value += parameters[a.bias + channel];
-            value = activate_1(value, a.activation, &slope);
+            value = activate_1(value, activation, &slope);
 #endif
         }
         const int place = to_base[m] + channel_place(a.to, channel);
         y[place] = value;
         if (a.keep_slope)
-            slopes[place] = slope;
+            slopes[place] = keeps_slope(activation) ? slope : value;
     }
 }
 

@@ -20,13 +20,13 @@ struct tiled_gather_args {
     struct tiled_tensor from, to, kept;
     struct tiled_phase phases[4];
     int phase_count;
-    int images;        /* of a member */
-    int from_step;     /* pixels of `from` between neighbours of a phase */
-    int to_step;       /* pixels of `to` between neighbours of a phase */
-    int group_rows;    /* rows of packed weights in a group: taps * reduced channels */
-    int weights, bias; /* offsets; bias -1: none */
-    int member_stride; /* of both */
-    int activation;
+    int images;          /* of a member */
+    int from_step;       /* pixels of `from` between neighbours of a phase */
+    int to_step;         /* pixels of `to` between neighbours of a phase */
+    int group_rows;      /* rows of packed weights in a group: taps * reduced channels */
+    int weights, bias;   /* offsets; bias -1: none */
+    int member_stride;   /* of both */
+    int activations[16]; /* of members */
     int keep_slope;
 };
 

@@ -11,6 +11,9 @@ extern const char cl_source_conv_vector_args[], cl_source_activation[], cl_sourc
 
 enum { MAX_SUMS = 28, MAX_PIXELS = 14, MAX_SPLITS = 8 };
 
+_Static_assert(sizeof((struct gather_args){0}.activations) == PACK_MAX * sizeof(int),
+               "one for each member");
+
 struct vector_conv {
     struct device *device;
     struct conv_plan plan;
@@ -194,7 +197,6 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
         .kernel_columns = c->merged ? 1 : s->kernel,
         .pad = s->kernel / 2,
         .stride = s->stride,
-        .activation = (int)epilogue->activation,
         .images = images,
         .member_stride = (int)weights.stride,
         .weights = (int)weights.offset,
@@ -202,6 +204,7 @@ static enum error vector_forward(void *state, cl_mem x, struct span weights,
         .keep_slope = epilogue->derivative != NULL,
         .sums = epilogue->sums != NULL,
     };
+    pack_activations(args.activations, epilogue->activation, epilogue->each, c->plan.members);
     cl_mem parameters = epilogue->bias.buffer != NULL ? epilogue->bias.buffer : weights.buffer;
     cl_mem slopes = epilogue->derivative != NULL ? epilogue->derivative : y;
     cl_mem sums = epilogue->sums != NULL ? epilogue->sums : y;
@@ -234,12 +237,13 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
         .kernel_columns = s->kernel,
         .pad = s->kernel / 2,
         .stride = s->stride,
-        .activation = (int)(chained ? chain->activation : ACT_COUNT),
         .images = images,
         .member_stride = (int)transposed.stride,
         .weights = (int)transposed.offset,
         .bias = -1,
     };
+    pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
+                     chained ? chain->each : NULL, c->plan.members);
     if (chained) {
         args.kept_row = (int)chain->layout.row;
         args.kept_block = (int)chain->layout.block;

@@ -59,6 +59,7 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                         global float *restrict sums, const struct gather_args a)
 {
     const int n = get_global_id(1), member = n / a.images;
+    const int activation = a.activations[member];
 #ifdef GRADIENT
     const int phases = a.stride * a.stride;
     const int group = get_global_id(0) / phases, groups = get_global_size(0) / phases;
@@ -145,10 +146,10 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                 {
                     vec result = finished[p * VECTORS + v];
 #ifdef GRADIENT
-                    if (a.activation != ACT_NONE)
+                    if (activation != ACT_NONE)
                         result *= KEPT_SLOPE(
                             LOAD(kept + v * a.kept_block + out_row * a.kept_row + pixel),
-                            a.activation);
+                            activation);
                     if (a.sums) {
                         const vec below =
                             LOAD(z + v * a.z_block + out_row * a.z_row + pixel) -
@@ -162,9 +163,9 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                         products[v] = fma(result, result, products[v]);
                     }
                     vec slope;
-                    result = ACTIVATE(result, a.activation, &slope);
+                    result = ACTIVATE(result, activation, &slope);
                     if (a.keep_slope)
-                        STORE(slope, slopes + v * a.out_block + out_row * a.out_row + pixel);
+                        STORE(keeps_slope(activation) ? slope : result, slopes + v * a.out_block + out_row * a.out_row + pixel);
 #endif
                     STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
                 }

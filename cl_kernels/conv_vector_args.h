@@ -11,9 +11,9 @@ struct gather_args {
     int channels;      /* reduced over */
     int kernel_rows, kernel_columns;
     int pad;
-    int stride;     /* of the convolution */
-    int activation; /* forward: of the result; gradient: of the layer below */
-    int images;     /* of a member */
+    int stride;          /* of the convolution */
+    int activations[16]; /* of members; forward: of the result; gradient: of the layer below */
+    int images;          /* of a member */
     int weights, bias, member_stride;
     int keep_slope;                        /* forward: whether the derivative is stored */
     int sums;                              /* whether partial sums are wanted */

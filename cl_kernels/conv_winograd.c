@@ -19,6 +19,9 @@ enum {
     ITEMS_PER_UNIT = 2  /* of a device with several units */
 };
 
+_Static_assert(sizeof((struct winograd_args){0}.activations) == PACK_MAX * sizeof(int),
+               "one for each member");
+
 /* One direction: what is read, what is written. */
 struct direction {
     struct layout from, to;
@@ -206,7 +209,6 @@ static struct winograd_args arguments(const struct direction *d, int images)
         .images = images,
         .chunk = d->chunk,
         .columns = d->columns,
-        .activation = ACT_COUNT,
         .bias = -1,
         .scratch = (int)(read_floats(d) + written_floats(d)),
     };
@@ -261,7 +263,7 @@ static enum error winograd_forward(void *state, cl_mem x, struct span weights,
     TRY(scratch_for(&tiles, &u, c, d, 1));
     TRY(transform_weights(c, d, weights, false, u));
     struct winograd_args args = arguments(d, images);
-    args.activation = (int)epilogue->activation;
+    pack_activations(args.activations, epilogue->activation, epilogue->each, c->plan.members);
     if (epilogue->bias.buffer != NULL)
         args.bias = (int)epilogue->bias.offset;
     args.member_stride = (int)weights.stride;
@@ -288,8 +290,9 @@ static enum error winograd_input_gradient(void *state, cl_mem dy, struct span tr
     TRY(scratch_for(&tiles, &u, c, d, 1));
     TRY(transform_weights(c, d, transposed, true, u));
     struct winograd_args args = arguments(d, images);
+    pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
+                     chained ? chain->each : NULL, c->plan.members);
     if (chained) {
-        args.activation = (int)chain->activation;
         args.kept = tensor(&chain->layout);
     }
     if (sums) {

@@ -238,6 +238,7 @@ kernel void winograd_conv(global const float *restrict x, global const float *re
     const int point = blocks * a.columns * LANES;
     const int member = get_global_id(1), end = (member + 1) * a.images;
     const int step = get_global_size(0) * a.chunk;
+    const int activation = a.activations[member];
     u += (size_t)member * POINTS * a.groups * a.channels * GROUP;
     parameters += member * a.member_stride;
     means += member * blocks * LANES;
@@ -286,9 +287,9 @@ kernel void winograd_conv(global const float *restrict x, global const float *re
                         const int pixel = (left + j) * LANES, row = top + i;
                         vec result = results[i * 4 + j];
 #ifdef GRADIENT
-                        if (a.activation != ACT_NONE)
+                        if (activation != ACT_NONE)
                             result *= KEPT_SLOPE(LOAD(kept + kept_plane + row * a.kept.row + pixel),
-                                                 a.activation);
+                                                 activation);
                         if (a.sums) {
                             const vec below = LOAD(z + z_plane + row * a.z.row + pixel) - mean;
                             total += result;
@@ -301,9 +302,10 @@ kernel void winograd_conv(global const float *restrict x, global const float *re
                             total += result;
                             product = fma(result, result, product);
                         }
-                        result = ACTIVATE(result, a.activation, &slope);
+                        result = ACTIVATE(result, activation, &slope);
                         if (a.keep_slope)
-                            STORE(slope, slopes + y_plane + row * a.y.row + pixel);
+                            STORE(keeps_slope(activation) ? slope : result,
+                                  slopes + y_plane + row * a.y.row + pixel);
 #endif
                         STORE(result, y + y_plane + row * a.y.row + pixel);
                     }

@@ -22,13 +22,13 @@ struct winograd_args {
     int height, width; /* of both */
     int x_limit;       /* pixels past the image that are readable zeros: the halo of x */
     int tiles_y, tiles_x;
-    int channels;      /* summed over; weight gradient: of x */
-    int groups;        /* of what is written */
-    int images, chunk; /* of a member */
-    int member_stride; /* of the bias */
-    int columns;       /* tiles of a chunk, rounded up to PIXELS */
-    int activation;    /* forward: of y; gradient: of the layer below; ACT_NONE: none */
-    int bias;          /* offset, or -1 */
+    int channels;        /* summed over; weight gradient: of x */
+    int groups;          /* of what is written */
+    int images, chunk;   /* of a member */
+    int member_stride;   /* of the bias */
+    int columns;         /* tiles of a chunk, rounded up to PIXELS */
+    int activations[16]; /* of members; forward: of y; gradient: of the layer below */
+    int bias;            /* offset, or -1 */
     int keep_slope;
     int sums;
     int scratch; /* floats of scratch a work-item: transformed x, then products */

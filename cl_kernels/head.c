@@ -5,6 +5,9 @@
 
 extern const char cl_source_head_args[], cl_source_activation[], cl_source_head[];
 
+_Static_assert(sizeof((struct head_args){0}.activations) == PACK_MAX * sizeof(int),
+               "one for each member");
+
 int head_classes_stride(int classes)
 {
     return (classes + 15) / 16 * 16;
@@ -92,8 +95,6 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
         .pooled_stride = pooled_stride(in),
         .classes = p->classes,
         .classes_stride = head->classes_stride,
-        .activation = (int)p->activation,
-        .below = (int)p->below,
         .weights_1 = (int)p->weights_1,
         .bias_1 = (int)p->bias_1,
         .weights_2 = (int)p->weights_2,
@@ -104,6 +105,8 @@ enum error head_run(struct head *head, cl_mem x, cl_mem kept, cl_mem parameters,
         .train = dx != NULL,
         .smoothing = p->smoothing,
     };
+    pack_activations(args.activations, p->activation, p->each, p->members);
+    pack_activations(args.belows, p->below, p->each_below, p->members);
     struct launch launch;
     launch_start(&launch, head->device, head->run, "head");
     cl_mem buffers[] = {x,

@@ -24,11 +24,11 @@ kernel void head(global const float *restrict x, global const float *restrict ke
                  global float *restrict losses, global float *restrict hits,
                  global float *restrict dx, const struct head_args a)
 {
-    const int n = get_global_id(0);
+    const int n = get_global_id(0), member = n / a.images;
     const int halves = a.pooled_stride / 8, per_block = a.lanes / 8;
     const float share = 1.0f / (float)(a.height * a.width);
     x += n * a.x_image + a.x_origin;
-    parameters += n / a.images * a.member_stride;
+    parameters += member * a.member_stride;
     pooled += n * a.pooled_stride;
     hidden += n * HIDDEN;
     logits += n * a.classes_stride;
@@ -50,7 +50,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
             z[v] = fma((float16)(pooled[c]), vload16(v, parameters + a.weights_1 + c * HIDDEN),
                        z[v]);
     for (int v = 0; v < 4; v++)
-        vstore16(activate_16(z[v], a.activation, &slope[v]), v, hidden);
+        vstore16(activate_16(z[v], a.activations[member], &slope[v]), v, hidden);
 
     const int class_vectors = a.classes_stride / 16;
     for (int v = 0; v < class_vectors; v++) {
@@ -115,7 +115,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
             for (int column = 0; column < a.width; column++) {
                 const float8 k8 = vload8(0, kept + block * a.x_block + row * a.x_row +
                                                 column * a.lanes + lane);
-                vstore8(d_pooled * kept_slope_8(k8, a.below), 0,
+                vstore8(d_pooled * kept_slope_8(k8, a.belows[member]), 0,
                         dx + block * a.dx_block + row * a.dx_row + column * a.lanes + lane);
             }
     }

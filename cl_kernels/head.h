@@ -14,6 +14,7 @@ struct head_plan {
     struct layout gradient; /* its dy */
     enum activation below;  /* of the last convolution */
     enum activation activation;
+    const enum activation *each_below, *each; /* pack.h; must outlive the head */
     int classes;
     int batch;            /* images of a member at most */
     int members;          /* of a pack (conv.h); 0 counts as 1 */

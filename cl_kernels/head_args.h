@@ -8,8 +8,8 @@ struct head_args {
     int height, width, channels, lanes;
     int pooled_stride;           /* channels rounded up to whole blocks */
     int classes, classes_stride; /* rounded up to 16 */
-    int activation;              /* of the dense layer of 64 */
-    int below;                   /* of the last convolution */
+    int activations[16];         /* of members; of the dense layer of 64 */
+    int belows[16];              /* of the last convolution */
     int weights_1, bias_1, weights_2, bias_2;
     int member_stride; /* of parameters and gradients */
     int images;        /* of a member */

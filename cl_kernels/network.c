@@ -4,9 +4,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static bool keeps_slope(enum activation activation)
+/* Whether the backward pass needs more than the output, for any member. */
+static bool keeps_slope(const struct network *net, const struct network_layer *layer)
 {
-    return activation == ACT_SWISH || activation == ACT_GELU;
+    bool keeps = false;
+    for (int i = 0; i < net->members; i++)
+        keeps = keeps || layer->activations[i] == ACT_SWISH || layer->activations[i] == ACT_GELU;
+    return keeps;
 }
 
 bool network_normalises(const struct network *net)
@@ -19,8 +23,8 @@ cl_mem network_kept(const struct network_layer *layer)
     return layer->slopes != NULL ? layer->slopes : layer->y;
 }
 
-/* Shapes and layouts of all layers; touches no device. */
-static void plan_layers(struct network *net)
+/* Shapes, layouts and activations of all layers; touches no device. */
+static void plan_layers(struct network *net, const struct genome *genomes)
 {
     const struct genome *g = &net->genome;
     int height = net->shape.height, width = net->shape.width, channels = net->shape.channels;
@@ -31,7 +35,8 @@ static void plan_layers(struct network *net)
         struct network_layer *layer = &net->layers[i];
         int stride = gene->kind == LAYER_REDUCTION ? 2 : 1;
         layer->shape = (struct conv_shape){channels, gene->filters, gene->kernel, stride};
-        layer->activation = gene->activation;
+        for (int k = 0; k < net->members; k++)
+            layer->activations[k] = genomes[k].layers[i].activation;
         height = (height + stride - 1) / stride;
         width = (width + stride - 1) / stride;
         channels = gene->filters;
@@ -59,7 +64,7 @@ static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t
         const struct network_layer *layer = &net->layers[i];
         uint64_t y = buffer_bytes(&layer->output, images);
         uint64_t dy = buffer_bytes(&layer->gradient, images);
-        total += y + dy + (keeps_slope(layer->activation) ? y : 0);
+        total += y + dy + (keeps_slope(net, layer) ? y : 0);
         if (network_normalises(net)) {
             bool below_reduction = i + 1 < net->layer_count && net->layers[i + 1].shape.stride == 2;
             total += y + norm_bytes(&layer->output, batch, net->members, below_reduction ? 4 : 1);
@@ -117,19 +122,23 @@ static uint64_t estimated_weights(const struct network *net, uint64_t *transpose
     return total + (last + 1) * GENOME_HEAD_UNITS + (GENOME_HEAD_UNITS + 1) * classes;
 }
 
-static void prepare(struct network *net, const struct genome *genome, int members,
+static void prepare(struct network *net, const struct genome *genomes, int members,
                     const struct image_shape *shape, const struct training_settings *training,
                     enum conv_family family)
 {
-    net->genome = *genome;
+    net->genome = genomes[0];
     net->members = members;
+    for (int i = 0; i < members; i++) {
+        assert(genome_same_shape(&genomes[i], &genomes[0]));
+        net->head_activations[i] = genomes[i].head;
+    }
     net->shape = *shape;
     net->training = *training;
     net->family = family;
-    plan_layers(net);
+    plan_layers(net, genomes);
 }
 
-uint64_t network_bytes(const struct genome *genome, int members, const struct image_shape *shape,
+uint64_t network_bytes(const struct genome *genomes, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
                        const struct device *device)
 {
@@ -137,7 +146,7 @@ uint64_t network_bytes(const struct genome *genome, int members, const struct im
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return 0;
-    prepare(net, genome, members, shape, training, family);
+    prepare(net, genomes, members, shape, training, family);
     uint64_t transposed, largest;
     uint64_t weights = estimated_weights(net, &transposed);
     uint64_t bytes = plan_bytes(net, weights, transposed, 1, &largest);
@@ -222,7 +231,7 @@ static enum error create_buffers(struct network *net)
         struct network_layer *layer = &net->layers[i];
         TRY(device_buffer(&layer->y, net->device, buffer_bytes(&layer->output, images)));
         TRY(device_buffer(&layer->dy, net->device, buffer_bytes(&layer->gradient, images)));
-        if (keeps_slope(layer->activation))
+        if (keeps_slope(net, layer))
             TRY(device_buffer(&layer->slopes, net->device, buffer_bytes(&layer->output, images)));
         if (network_normalises(net))
             TRY(device_buffer(&layer->z, net->device, buffer_bytes(&layer->output, images)));
@@ -250,7 +259,7 @@ static enum error create_norms(struct network *net)
             .z = layer->output,
             .y = layer->output,
             .dy = layer->gradient,
-            .activation = layer->activation,
+            .each = layer->activations,
             .batch = net->training.batch,
             .members = net->members,
             .parts = i + 1 < net->layer_count ? conv_parts(net->layers[i + 1].conv) : 0,
@@ -308,17 +317,17 @@ enum error network_create(struct network **out, struct device *device, const str
 }
 
 enum error network_create_pack(struct network **out, struct device *device,
-                               const struct genome *genome, int members,
+                               const struct genome *genomes, int members,
                                const struct image_shape *shape,
                                const struct training_settings *training, enum conv_family family)
 {
-    assert(members >= 1);
+    assert(members >= 1 && members <= PACK_MAX);
     enum error err = ERR_NONE;
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a network");
     net->device = device;
-    prepare(net, genome, members, shape, training, family);
+    prepare(net, genomes, members, shape, training, family);
     net->splits = 1;
     uint64_t largest, transposed;
     uint64_t weights = estimated_weights(net, &transposed);
@@ -330,8 +339,8 @@ enum error network_create_pack(struct network **out, struct device *device,
     struct head_plan head = {
         .input = last->output,
         .gradient = last->gradient,
-        .below = last->activation,
-        .activation = genome->head,
+        .each_below = last->activations,
+        .each = net->head_activations,
         .classes = shape->classes,
         .batch = training->batch,
         .members = members,

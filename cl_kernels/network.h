@@ -3,8 +3,9 @@
  * Order of use: network_create, network_initialise (or network_write_parameters),
  * network_train / network_evaluate as often as wanted, network_destroy.
  *
- * A pack is several networks of one genome, its members, that share every launch, so that small
- * networks fill a large device. Each has its own parameters and its own order of images, and gives
+ * A pack is several networks of one shape, its members, that share every launch, so that small
+ * networks fill a large device. Each has its own activations, parameters and order of images, and
+ * gives
  * what it would give alone: with the vector and the tiled family the same bytes. Arrays below hold
  * the members one after another; a single network is a pack of one.
  */
@@ -28,7 +29,7 @@ void image_store_destroy(struct image_store *store); /* NULL is allowed */
 struct network;
 
 /* Bytes of device buffers a pack will take (without the image store). */
-uint64_t network_bytes(const struct genome *genome, int members, const struct image_shape *shape,
+uint64_t network_bytes(const struct genome *genomes, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
                        const struct device *device);
 
@@ -38,9 +39,10 @@ enum error network_create(struct network **out, struct device *device, const str
                           const struct image_shape *shape, const struct training_settings *training,
                           enum conv_family family);
 
-/* The same for a pack of `members` (1..). */
+/* The same for a pack of `members` (1..PACK_MAX), whose genomes have one shape
+   (genome_same_shape()). */
 enum error network_create_pack(struct network **out, struct device *device,
-                               const struct genome *genome, int members,
+                               const struct genome *genomes, int members,
                                const struct image_shape *shape,
                                const struct training_settings *training, enum conv_family family);
 void network_destroy(struct network *network); /* NULL is allowed */

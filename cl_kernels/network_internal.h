@@ -15,7 +15,7 @@
 /* One convolution and what it keeps for the backward pass. */
 struct network_layer {
     struct conv_shape shape;
-    enum activation activation;
+    enum activation activations[PACK_MAX]; /* of the members */
     struct layout output;   /* of y; its halo is what the next layer's kernel reaches over */
     struct layout gradient; /* of dy */
     struct conv *conv;
@@ -38,8 +38,9 @@ struct network_layer {
  */
 struct network {
     struct device *device;
-    struct genome genome;
+    struct genome genome; /* of the first member */
     int members;
+    enum activation head_activations[PACK_MAX];
     struct image_shape shape;
     struct training_settings training;
     enum conv_family family;

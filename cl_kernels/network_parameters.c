@@ -169,7 +169,8 @@ static float *draw(float *to, size_t weights, double deviation, size_t biases, s
 }
 
 /* One member's; `to` is all zeros. */
-static void initialise(const struct network *net, float *to, cl_uint *augment_seed, uint64_t seed)
+static void initialise(const struct network *net, int member, float *to, cl_uint *augment_seed,
+                       uint64_t seed)
 {
     struct rng rng;
     rng_seed(&rng, seed);
@@ -178,7 +179,7 @@ static void initialise(const struct network *net, float *to, cl_uint *augment_se
         const struct conv_shape *s = &net->layers[i].shape;
         int taps = s->kernel * s->kernel;
         to = draw(to, (size_t)(taps * s->channels_in * s->channels_out),
-                  weight_deviation(net->layers[i].activation, taps * s->channels_in,
+                  weight_deviation(net->layers[i].activations[member], taps * s->channels_in,
                                    taps * s->channels_out),
                   0, &rng);
         for (int c = 0; c < s->channels_out && network_normalises(net); c++)
@@ -187,8 +188,8 @@ static void initialise(const struct network *net, float *to, cl_uint *augment_se
     }
     int channels = net->head.plan.input.channels, classes = net->shape.classes;
     to = draw(to, (size_t)(channels * GENOME_HEAD_UNITS),
-              weight_deviation(net->genome.head, channels, GENOME_HEAD_UNITS), GENOME_HEAD_UNITS,
-              &rng);
+              weight_deviation(net->head_activations[member], channels, GENOME_HEAD_UNITS),
+              GENOME_HEAD_UNITS, &rng);
     draw(to, (size_t)(GENOME_HEAD_UNITS * classes),
          weight_deviation(ACT_TANH, GENOME_HEAD_UNITS, classes), (size_t)classes, &rng);
 }
@@ -202,8 +203,8 @@ enum error network_initialise(struct network *net, const uint64_t *seeds)
     if (augment_seeds == NULL)
         return error_set(ERR_INTERNAL, "out of memory for %zu seeds", members);
     TRY(allocate(&canonical, net, count));
-    for (size_t i = 0; i < members; i++)
-        initialise(net, canonical + i * count, &augment_seeds[i], seeds[i]);
+    for (int i = 0; i < net->members; i++)
+        initialise(net, i, canonical + (size_t)i * count, &augment_seeds[i], seeds[i]);
     TRY(network_write_parameters(net, canonical));
     TRY(device_write(net->device, net->augment_seeds, 0, augment_seeds,
                      members * sizeof *augment_seeds));

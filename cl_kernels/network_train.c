@@ -46,7 +46,8 @@ enum error network_run_forward(struct network *net, int i, int count, bool train
     cl_mem parameters = deployed(net, train);
     struct conv_epilogue epilogue = {
         .bias = part(net, parameters, layer->bias),
-        .activation = layer->activation,
+        .activation = layer->activations[0],
+        .each = layer->activations,
         .derivative = train ? layer->slopes : NULL,
     };
     return conv_forward(layer->conv, x, part(net, parameters, layer->weights), &epilogue, layer->y,
@@ -82,7 +83,8 @@ enum error network_run_input_gradient(struct network *net, int i, int count)
 {
     struct network_layer *layer = &net->layers[i], *below = &net->layers[i - 1];
     struct conv_chain chain = {
-        .activation = below->activation,
+        .activation = below->activations[0],
+        .each = below->activations,
         .kept = network_kept(below),
         .layout = below->output,
     };

@@ -11,6 +11,9 @@ extern const char cl_source_norm_args[], cl_source_activation[], cl_source_norm[
 /* PyTorch's defaults. */
 static const float epsilon = 1e-5f, momentum = 0.1f;
 
+_Static_assert(sizeof((struct norm_args){0}.activations) == PACK_MAX * sizeof(int),
+               "one for each member");
+
 enum { IMAGES_PER_ITEM = 8 };
 
 static int padded_channels(const struct layout *l)
@@ -90,7 +93,7 @@ enum error norm_reset(struct norm *norm)
 static struct norm_args make_args(const struct norm *norm, const struct layout *y, int images)
 {
     const struct norm_plan *p = &norm->plan;
-    return (struct norm_args){
+    struct norm_args args = {
         .z_row = (int)p->z.row,
         .z_block = (int)p->z.block,
         .z_image = (int)p->z.image,
@@ -108,10 +111,11 @@ static struct norm_args make_args(const struct norm *norm, const struct layout *
         .gamma = (int)p->gamma,
         .beta = (int)p->beta,
         .member_stride = (int)p->member_stride,
-        .activation = (int)p->activation,
         .epsilon = epsilon,
         .momentum = momentum,
     };
+    pack_activations(args.activations, p->activation, p->each, p->members);
+    return args;
 }
 
 static enum error run(struct norm *norm, cl_kernel kernel, const char *name, const cl_mem *buffers,

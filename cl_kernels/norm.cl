@@ -35,7 +35,7 @@ void add_parts(global const float *sums, int parts, int channels, vec *first, ve
     *second = b;
 }
 
-/* y = activation(u); slopes = its derivative where it is kept. */
+/* y = activation(u); slopes = what is kept of it, where that is not y alone. */
 kernel void norm_forward(global const float *restrict z, global const float *restrict sums,
                          global const float *restrict parameters, global float *restrict y,
                          global float *restrict slopes, global float *restrict statistics,
@@ -44,6 +44,7 @@ kernel void norm_forward(global const float *restrict z, global const float *res
     const int block = get_global_id(0), item = get_global_id(1), member = get_global_id(2);
     const int channel = block * LANES, channels = a.blocks * LANES;
     const float count = (float)a.images * (float)(a.height * a.width);
+    const int activation = a.activations[member];
     vec sum, square;
     add_parts(sums + member * a.parts * 2 * channels + channel, a.parts, channels, &sum, &square);
     const vec mean = sum / count;
@@ -74,9 +75,10 @@ kernel void norm_forward(global const float *restrict z, global const float *res
             for (int column = 0; column < a.width; column++) {
                 vec slope;
                 const vec u = fma(LOAD(from + column * LANES), scale, shift);
-                STORE(ACTIVATE(u, a.activation, &slope), y + to + column * LANES);
+                const vec result = ACTIVATE(u, activation, &slope);
+                STORE(result, y + to + column * LANES);
                 if (a.keep_slope)
-                    STORE(slope, slopes + to + column * LANES);
+                    STORE(keeps_slope(activation) ? slope : result, slopes + to + column * LANES);
             }
         }
 }

@@ -15,10 +15,11 @@
 struct norm_plan {
     struct layout z, y, dy; /* of one shape; halos may differ */
     enum activation activation;
-    int batch;            /* images of a member at most */
-    int members;          /* of a pack (conv.h); 0 counts as 1 */
-    int parts;            /* in the sums of the gradient, an image; 0: made here */
-    bool forward_sums;    /* the convolution makes the sums of z */
+    const enum activation *each; /* pack.h; must outlive the norm */
+    int batch;                   /* images of a member at most */
+    int members;                 /* of a pack (conv.h); 0 counts as 1 */
+    int parts;                   /* in the sums of the gradient, an image; 0: made here */
+    bool forward_sums;           /* the convolution makes the sums of z */
     size_t gamma, beta;   /* places in the flat parameters and gradients, whole blocks each */
     size_t member_stride; /* floats between the parameters of members, and their gradients */
 };
@@ -40,7 +41,8 @@ void norm_destroy(struct norm *norm);
 /* Running mean 0 and variance 1, as before the first batch. */
 enum error norm_reset(struct norm *norm);
 
-/* y and, where `slopes` is not NULL, the derivative of the activation; `images` of each member. */
+/* y and, where `slopes` is not NULL, what struct conv_epilogue says of `derivative`; `images` of
+ * each member. */
 enum error norm_forward(struct norm *norm, cl_mem z, cl_mem parameters, cl_mem y, cl_mem slopes,
                         int images);
 

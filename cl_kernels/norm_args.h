@@ -13,8 +13,8 @@ struct norm_args {
     int members;
     int gamma, beta; /* offsets in the parameters and gradients of the first member */
     int member_stride;
-    int activation; /* forward only */
-    int keep_slope; /* forward only */
+    int activations[16]; /* of members; forward only */
+    int keep_slope;      /* forward only */
     float epsilon, momentum;
 };
 

@@ -145,16 +145,25 @@ void genome_format(char text[GENOME_TEXT_SIZE], const struct genome *genome)
     snprintf(text + n, (size_t)(GENOME_TEXT_SIZE - n), "FC64:%s", activation_names[genome->head]);
 }
 
-bool genome_equal(const struct genome *a, const struct genome *b)
+bool genome_same_shape(const struct genome *a, const struct genome *b)
 {
-    if (a->layer_count != b->layer_count || a->head != b->head)
+    if (a->layer_count != b->layer_count)
         return false;
     for (int i = 0; i < a->layer_count; i++) {
         const struct layer *x = &a->layers[i], *y = &b->layers[i];
-        if (x->kind != y->kind || x->filters != y->filters || x->kernel != y->kernel ||
-            x->activation != y->activation)
+        if (x->kind != y->kind || x->filters != y->filters || x->kernel != y->kernel)
             return false;
     }
+    return true;
+}
+
+bool genome_equal(const struct genome *a, const struct genome *b)
+{
+    if (!genome_same_shape(a, b) || a->head != b->head)
+        return false;
+    for (int i = 0; i < a->layer_count; i++)
+        if (a->layers[i].activation != b->layers[i].activation)
+            return false;
     return true;
 }
 

@@ -73,6 +73,9 @@ void genome_format(char text[GENOME_TEXT_SIZE], const struct genome *genome);
 
 bool genome_equal(const struct genome *a, const struct genome *b);
 
+/* Whether networks of both have the same shapes throughout: all but the activations is equal. */
+bool genome_same_shape(const struct genome *a, const struct genome *b);
+
 /* Costs of layer `index`: 0..layer_count-1 the convolutions, then the pooling, the dense layer of
    64 and the dense output layer: layer_count + 3 rows. */
 struct layer_cost genome_layer_cost(const struct genome *genome, const struct image_shape *shape,

@@ -135,6 +135,8 @@ enum conv_family {
     CONV_FAMILY_COUNT
 };
 
+enum { PACK_MAX = 16 }; /* candidates that train in shared launches, at most */
+
 struct device_settings {
     char use[256]; /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */
     int slots;     /* a CPU device; 0: one a core */

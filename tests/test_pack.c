@@ -19,16 +19,20 @@
 
 enum { SIDE = 9, STORED = 40, COUNT = 21, BATCH = 8, EPOCHS = 2, CLASSES = 5, MEMBERS = 3 };
 
-/* All kernels, both strides, channels of 8 and 16 lanes, ragged ones, one group and several. */
-static const char genome_text[] =
-    "NC13k3:swish-RC24k3:relu-NC40k1:gelu-RC8k5:tanh-NC9k3:sigmoid-FC64:swish";
+/* All kernels, both strides, channels of 8 and 16 lanes, ragged ones, one group and several. Of the
+   activations, the derivative is kept by all members, by some, by none. */
+static const char *const genome_texts[MEMBERS] = {
+    "NC13k3:swish-RC24k3:relu-NC40k1:gelu-RC8k5:tanh-NC9k3:sigmoid-FC64:swish",
+    "NC13k3:swish-RC24k3:gelu-NC40k1:relu-RC8k5:relu-NC9k3:swish-FC64:relu",
+    "NC13k3:gelu-RC24k3:tanh-NC40k1:gelu-RC8k5:sigmoid-NC9k3:relu-FC64:swish",
+};
 
 static const enum norm_kind norms[] = {NORM_NONE, NORM_BATCH};
 
 static struct device *device;
 static struct images images;
 static struct image_store *store;
-static struct genome genome;
+static struct genome genomes[MEMBERS];
 
 static void ok(enum error err)
 {
@@ -95,7 +99,7 @@ static void train(struct seen *seen, int first, int count, enum norm_kind norm,
     struct pass_result results[MEMBERS];
     uint64_t seeds[MEMBERS];
     uint32_t order[MEMBERS * STORED];
-    ok(network_create_pack(&net, device, &genome, count, &images.shape, &training, family));
+    ok(network_create_pack(&net, device, genomes + first, count, &images.shape, &training, family));
     for (int i = 0; i < count; i++)
         seeds[i] = (uint64_t)(first + i + 1);
     ok(network_initialise(net, seeds));
@@ -246,7 +250,7 @@ static void test_divergence_of_all_is_an_error(void **state)
     struct network *net;
     struct pass_result results[2];
     uint32_t order[2 * COUNT];
-    ok(network_create_pack(&net, device, &genome, 2, &images.shape, &training, family));
+    ok(network_create_pack(&net, device, genomes, 2, &images.shape, &training, family));
     size_t parameters = (size_t)network_parameter_count(net);
     float *values = floats(2 * parameters);
     ok(network_initialise(net, (const uint64_t[]){1, 2}));
@@ -267,14 +271,20 @@ static void test_size_counts_members(void **state)
     enum conv_family family = *(const enum conv_family *)*state;
     struct training_settings training = recipe(NORM_BATCH);
     struct network *net;
-    uint64_t one = network_bytes(&genome, 1, &images.shape, &training, family, device);
-    uint64_t ten = network_bytes(&genome, 10, &images.shape, &training, family, device);
+    struct genome alike[PACK_MAX];
+    for (int i = 0; i < PACK_MAX; i++)
+        alike[i] = genomes[0];
+    uint64_t one = network_bytes(alike, 1, &images.shape, &training, family, device);
+    uint64_t ten = network_bytes(alike, 10, &images.shape, &training, family, device);
     assert_true(ten > 9 * one && ten < 10 * one);
+    /* One member that keeps a derivative makes all keep something. */
+    uint64_t two = network_bytes(alike, 2, &images.shape, &training, family, device);
+    assert_true(network_bytes(genomes, 2, &images.shape, &training, family, device) > two);
     const struct device_info *info = device_get_info(device);
     uint64_t limit = info->max_buffer_bytes / 10;
     training.batch = (int)(limit / (sizeof(float) * SIDE * SIDE * 16));
     assert_int_equal(
-        network_create_pack(&net, device, &genome, 64, &images.shape, &training, family),
+        network_create_pack(&net, device, alike, PACK_MAX, &images.shape, &training, family),
         ERR_TOO_BIG);
 }
 
@@ -293,8 +303,10 @@ static int open_all(void **state)
         images.pixels[i] = (uint8_t)rng_below(&rng, 256);
     for (int i = 0; i < STORED; i++)
         images.labels[i] = (uint8_t)(i % CLASSES);
-    if (genome_parse(&genome, genome_text) == ERR_NONE &&
-        device_open(&device, 0, 0, 0, 1) == ERR_NONE &&
+    for (int i = 0; i < MEMBERS; i++)
+        if (genome_parse(&genomes[i], genome_texts[i]) != ERR_NONE)
+            return 1;
+    if (device_open(&device, 0, 0, 0, 1) == ERR_NONE &&
         image_store_create(&store, device, &images) == ERR_NONE)
         return 0;
     print_error("%s\n", error_message());
