@@ -70,6 +70,12 @@ struct remembered {
     double squares; /* sum of the squared deviations from it */
 };
 
+/* One row of a table of scores. */
+struct score_record {
+    const struct candidate *candidate; /* that has ended */
+    int replicate;                     /* 0.. */
+};
+
 /* What one operator did; stages/credit.h. A share, of which the interval is known, is better /
    compared. */
 struct operator_credit {
@@ -183,7 +189,7 @@ struct report {
     struct span *spans; /* owned: by start */
     size_t span_count;
     double timeline_s; /* first start to last end, confirmations too */
-    int known; /* candidates with a score whose genome earlier runs had trained */
+    int known;         /* candidates with a score whose genome earlier runs had trained */
     struct estimate known_change;   /* their score minus the mean of earlier runs */
     struct estimate best_trainings; /* of best's genome: all trainings, this run's included */
 

@@ -224,8 +224,9 @@ const struct setting setting_table[] = {
 
     INTEGER(confirm, epochs, "10", "epochs", 1, 10000,
             "Passes over the training images when the best genome is trained again."),
-    INTEGER(confirm, seeds, "1", "trainings", 1, 100,
-            "How many times the best genome is trained again, each under its own seed."),
+    INTEGER(confirm, seeds, "1", "trainings", 0, 100,
+            "How many times the best genome is trained again, each under its own seed. 0: it is "
+            "not, and the test images stay unopened."),
     INTEGER(confirm, train_images, "0", "images", 0, 1e9,
             "How many training images it sees. 0: all that are not validation images."),
 

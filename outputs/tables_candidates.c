@@ -29,7 +29,7 @@ GETTER(candidate_genome, struct candidate)
 
 GETTER(candidate_origin, struct candidate)
 {
-    set_text(cell, r->parent < 0 ? "random" : "mutation");
+    set_text(cell, r->parent < 0 ? r->operator_name : "mutation");
 }
 
 GETTER(candidate_operator, struct candidate)
@@ -164,8 +164,10 @@ static const struct column candidate_columns[] = {
      "device's memory), timeout, lost (worker died, tried again), failed (lost too often)",
      candidate_status_text},
     {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
-    {"origin", COLUMN_TEXT, "", "random, or mutation of a parent", candidate_origin},
-    {"operator", COLUMN_TEXT, "", "random, or the mutation that made it", candidate_operator},
+    {"origin", COLUMN_TEXT, "",
+     "mutation of a parent; or random, memory (of earlier runs) or grid (in order)",
+     candidate_origin},
+    {"operator", COLUMN_TEXT, "", "the mutation that made it, or its origin", candidate_operator},
     {"parent", COLUMN_TEXT, "", "candidate that was mutated; empty for a random one",
      candidate_parent},
     {"layers", COLUMN_INTEGER, "", "convolutions", candidate_layers},

@@ -9,13 +9,14 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
 #include "pipeline/command.h"
+#include "pipeline/command_settings.h"
 #include "pipeline/device_test.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
 
 enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS };
 
-enum { SAMPLES_MAX = 64, ASSIGNMENTS_MAX = 128 };
+enum { SAMPLES_MAX = 64 };
 
 /* Validation is a forward pass: about a third of the work of training on an image. */
 static const double evaluation_share = 1.0 / 3;
@@ -69,9 +70,7 @@ static enum error read_arguments(struct plan *plan, struct arguments *arguments)
     long long number;
     plan->samples = 6;
     plan->seconds = 1;
-    settings_defaults(&plan->settings, NULL);
-    const char *assignments[ASSIGNMENTS_MAX];
-    int count = 0;
+    struct assignments assignments = {0};
     for (;;) {
         int id;
         const char *value;
@@ -86,16 +85,10 @@ static enum error read_arguments(struct plan *plan, struct arguments *arguments)
         }
         if (id == OPTION_SECONDS)
             TRY(command_real(&plan->seconds, arguments, id, value, 0.05, 60));
-        if (id == OPTION_SET && count == ASSIGNMENTS_MAX)
-            return error_set(ERR_USAGE, "check: more than %d --set; write them into a file",
-                             ASSIGNMENTS_MAX);
         if (id == OPTION_SET)
-            assignments[count++] = value;
+            TRY(assignments_add(&assignments, arguments, value));
     }
-    TRY(settings_read_file(&plan->settings, NULL, arguments->operands[0]));
-    for (int i = 0; i < count; i++)
-        TRY(settings_apply(&plan->settings, NULL, assignments[i]));
-    TRY(settings_check(&plan->settings));
+    TRY(assignments_settings(&plan->settings, NULL, arguments->operands[0], &assignments));
 out:
     return err;
 }

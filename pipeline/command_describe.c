@@ -5,23 +5,10 @@
 
 #include "inputs/genome.h"
 #include "pipeline/command.h"
+#include "pipeline/command_settings.h"
 #include "pipeline/listing.h"
 
 enum { OPTION_FORMAT = 1, OPTION_SHAPE, OPTION_CLASSES };
-
-static enum error shape_parse(struct image_shape *shape, const char *text)
-{
-    enum { SIDE_MAX = 4096, CHANNELS_MAX = 1024 };
-    int end = 0;
-    if (sscanf(text, "%4dx%4dx%4d%n", &shape->height, &shape->width, &shape->channels, &end) == 3 &&
-        text[end] == '\0' && shape->height > 0 && shape->height <= SIDE_MAX && shape->width > 0 &&
-        shape->width <= SIDE_MAX && shape->channels > 0 && shape->channels <= CHANNELS_MAX)
-        return ERR_NONE;
-    return error_set(ERR_USAGE,
-                     "describe: --shape %.40s: expected HEIGHTxWIDTHxCHANNELS, such as 28x28x1, "
-                     "sides up to %d, channels up to %d",
-                     text, SIDE_MAX, CHANNELS_MAX);
-}
 
 static const struct listing_column columns[] = {
     {"genome", NULL, 0},
@@ -100,7 +87,7 @@ static enum error run(struct arguments *arguments)
         if (id == OPTION_FORMAT)
             TRY(format_parse(&format, value));
         if (id == OPTION_SHAPE)
-            TRY(shape_parse(&shape, value));
+            TRY(shape_parse(&shape, arguments, value));
         if (id == OPTION_CLASSES) {
             TRY(command_integer(&number, arguments, id, value, 1, 256));
             shape.classes = (int)number;

@@ -5,18 +5,16 @@
 #include <stdio.h>
 
 #include "pipeline/command.h"
+#include "pipeline/command_settings.h"
 #include "pipeline/results.h"
 #include "pipeline/run_open.h"
 
 enum { OPTION_OUT = 1, OPTION_SET, OPTION_RESUME, OPTION_PRINT };
 
-enum { ASSIGNMENTS_MAX = 128 };
-
 struct request {
     const char *search, *out, *resume;
     bool print;
-    const char *assignments[ASSIGNMENTS_MAX];
-    int assignment_count;
+    struct assignments assignments;
 };
 
 static enum error read_arguments(struct request *request, struct arguments *arguments)
@@ -35,34 +33,17 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->resume = value;
         if (id == OPTION_PRINT)
             request->print = true;
-        if (id == OPTION_SET && request->assignment_count == ASSIGNMENTS_MAX)
-            return error_set(ERR_USAGE, "run: more than %d --set; write them into a file",
-                             ASSIGNMENTS_MAX);
         if (id == OPTION_SET)
-            request->assignments[request->assignment_count++] = value;
+            TRY(assignments_add(&request->assignments, arguments, value));
     }
     request->search = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
     if (request->resume != NULL && (request->search != NULL || request->out != NULL ||
-                                    request->assignment_count > 0 || request->print))
+                                    request->assignments.count > 0 || request->print))
         return error_set(ERR_USAGE, "run: --resume takes all settings from the run's store; give "
                                     "it no SEARCH.ini and no other option");
     if (request->resume == NULL && request->search == NULL && !request->print)
         return error_set(ERR_USAGE, "run: expected SEARCH.ini or --resume DIR; see 'clade run "
                                     "--help'");
-out:
-    return err;
-}
-
-static enum error read_settings(struct settings *settings, struct settings_origins *origins,
-                                const struct request *request)
-{
-    enum error err = ERR_NONE;
-    settings_defaults(settings, origins);
-    if (request->search != NULL)
-        TRY(settings_read_file(settings, origins, request->search));
-    for (int i = 0; i < request->assignment_count; i++)
-        TRY(settings_apply(settings, origins, request->assignments[i]));
-    TRY(settings_check(settings));
 out:
     return err;
 }
@@ -118,7 +99,7 @@ static enum error run(struct arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     if (request.resume == NULL) {
-        TRY(read_settings(&settings, &origins, &request));
+        TRY(assignments_settings(&settings, &origins, request.search, &request.assignments));
         if (request.print)
             return print_settings(&settings, &origins);
         TRY(run_begin(&run, &settings, &origins, request.out));

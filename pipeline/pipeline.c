@@ -115,7 +115,7 @@ static enum error write_results(struct run *run, bool confirmed)
     /* The directory above may be someone else's: a run does not fail for its sake. */
     if (results_write_run_row(&results, run->directory) != ERR_NONE)
         log_event(LOG_WARNING, "no row in runs.csv: %s", error_message());
-    if (confirmed && results.confirmation_count == 0)
+    if (confirmed && results.confirmation_count == 0 && run->settings.confirm.seeds > 0)
         err =
             error_set(ERR_DEVICE,
                       "the best genome could not be confirmed: all %d trainings of it failed; see "

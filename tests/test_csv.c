@@ -254,6 +254,8 @@ static void headers_are_kept(void **state)
         "objective,seed,data,devices,images_per_s,best_candidate,best_genome,best_parameters,"
         "best_macs,best_validation_accuracy,gain,test_accuracy,test_accuracy_low,"
         "test_accuracy_high,replicates,test_accuracy_mean,front,version\r\n",
+        "schema,run,genome,replicate,seed,status,parameters,macs,validation_accuracy,"
+        "validation_loss,duration_s\r\n",
     };
     size_t i = 0;
     for (; all_tables[i] != NULL; i++) {
@@ -470,6 +472,25 @@ static void describes_columns_for_programs(void **state)
     text_free(&text);
 }
 
+static void writes_scores(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct candidate candidate = example();
+    struct score_record record = {&candidate, 2};
+    struct csv_rows rows = {0};
+    table_row(&rows, &scores_table, &record, &context);
+    assert_string_equal(rows.text.data,
+                        "1,\"night\",\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",2,"
+                        "\"sfedcba9876543210\",\"done\",59546,5700000,0.912500,0.250000,13.250000"
+                        "\r\n");
+    csv_free_rows(&rows);
+    candidate.status = CANDIDATE_DIVERGED;
+    table_row(&rows, &scores_table, &record, &context);
+    assert_non_null(strstr(rows.text.data, "\"diverged\",59546,5700000,,,13.250000"));
+    csv_free_rows(&rows);
+}
+
 static void column_names_are_plain(void **state)
 {
     (void)state;
@@ -502,6 +523,7 @@ int main(void)
         cmocka_unit_test(writes_generations),
         cmocka_unit_test(writes_the_front),
         cmocka_unit_test(writes_operators),
+        cmocka_unit_test(writes_scores),
         cmocka_unit_test(column_names_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

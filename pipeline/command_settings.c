@@ -1,0 +1,42 @@
+#include "pipeline/command_settings.h"
+
+#include <stdio.h>
+
+enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
+                           const char *assignment)
+{
+    if (assignments->count == ASSIGNMENTS_MAX)
+        return error_set(ERR_USAGE, "%s: more than %d --set; write them into a file",
+                         arguments->command->name, ASSIGNMENTS_MAX);
+    assignments->list[assignments->count++] = assignment;
+    return ERR_NONE;
+}
+
+enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
+                                const char *file, const struct assignments *assignments)
+{
+    enum error err = ERR_NONE;
+    settings_defaults(settings, origins);
+    if (file != NULL)
+        TRY(settings_read_file(settings, origins, file));
+    for (int i = 0; i < assignments->count; i++)
+        TRY(settings_apply(settings, origins, assignments->list[i]));
+    TRY(settings_check(settings));
+out:
+    return err;
+}
+
+enum error shape_parse(struct image_shape *shape, const struct arguments *arguments,
+                       const char *text)
+{
+    enum { SIDE_MAX = 4096, CHANNELS_MAX = 1024 };
+    int end = 0;
+    if (sscanf(text, "%4dx%4dx%4d%n", &shape->height, &shape->width, &shape->channels, &end) == 3 &&
+        text[end] == '\0' && shape->height > 0 && shape->height <= SIDE_MAX && shape->width > 0 &&
+        shape->width <= SIDE_MAX && shape->channels > 0 && shape->channels <= CHANNELS_MAX)
+        return ERR_NONE;
+    return error_set(ERR_USAGE,
+                     "%s: --shape %.40s: expected HEIGHTxWIDTHxCHANNELS, such as 28x28x1, sides up "
+                     "to %d, channels up to %d",
+                     arguments->command->name, text, SIDE_MAX, CHANNELS_MAX);
+}

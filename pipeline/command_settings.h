@@ -1,0 +1,30 @@
+/* What several commands read of a command line: a search file with --set, and an image shape. */
+#ifndef CLADE_PIPELINE_COMMAND_SETTINGS_H
+#define CLADE_PIPELINE_COMMAND_SETTINGS_H
+
+#include "inputs/genome.h"
+#include "inputs/settings.h"
+#include "pipeline/base/error.h"
+#include "pipeline/command.h"
+
+enum { ASSIGNMENTS_MAX = 128 };
+
+/* The --set options in their order; start with {0}. */
+struct assignments {
+    const char *list[ASSIGNMENTS_MAX];
+    int count;
+};
+
+/* Notes one; the text is borrowed. ERR_USAGE when there are too many. */
+enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
+                           const char *assignment);
+
+/* Defaults, then the file (NULL: none), then the assignments, checked. `origins` may be NULL. */
+enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
+                                const char *file, const struct assignments *assignments);
+
+/* "28x28x1"; `classes` stays. */
+enum error shape_parse(struct image_shape *shape, const struct arguments *arguments,
+                       const char *text);
+
+#endif

@@ -1,0 +1,151 @@
+/* clade table build and clade compare, as a user runs them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "inputs/score_table.h"
+#include "pipeline/base/error.h"
+#include "tests/clade_process.h"
+
+/* Four genomes: two kernels for each of two layers. */
+static const char search[] = "[data]\n"
+                             "validation_images = 500\n"
+                             "[space]\n"
+                             "min_layers = 2\n"
+                             "max_layers = 2\n"
+                             "filters = 4\n"
+                             "kernels = 1 3\n"
+                             "activations = relu\n"
+                             "[search]\n"
+                             "population = 2\n"
+                             "sample = 2\n"
+                             "in_flight = 2\n"
+                             "[training]\n"
+                             "epochs = 1\n"
+                             "batch = 32\n"
+                             "train_images = 512\n"
+                             "[devices]\n"
+                             "slots = 2\n";
+
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    clade_directory(directory);
+    clade_write_text(directory, "small.ini", search);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    clade_remove(directory);
+    return 0;
+}
+
+static void assert_fails(const struct clade_result *result, enum error err, const char *part)
+{
+    if (result->status != error_exit_code(err) || strstr(result->err, part) == NULL)
+        fail_msg("exit code %d, wanted %s; %s", result->status, part, result->err);
+}
+
+/* Every genome under every seed, once; what could not be written is written by --resume. */
+static void test_build(void **state)
+{
+    (void)state;
+    char path[128];
+    struct score_table table;
+    snprintf(path, sizeof path, "%s/table.csv", directory);
+    assert_fails(clade("table build %s/small.ini --seeds 2 --run %s/run --out %s/no/table.csv",
+                       directory, directory, directory),
+                 ERR_OUTPUT, "no/table.csv");
+    const struct clade_result *result =
+        clade("table build --resume %s/run --out %s", directory, path);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "8 of 4 genomes"));
+    if (score_table_read(&table, path) != ERR_NONE)
+        fail_msg("%s", error_message());
+    assert_int_equal(table.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(table.genomes[i].count, 2);
+        for (size_t j = 0; j < 2; j++)
+            assert_true(table.genomes[i].scores[j] > 0.05);
+        /* Two seeds, two trainings. */
+        assert_true(table.genomes[i].scores[0] != table.genomes[i].scores[1]);
+    }
+    score_table_free(&table);
+    result = clade("compare %s/small.ini --table %s --at 1,4 --repeats 10 --algorithms grid,random",
+                   directory, path);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "grid"));
+}
+
+static int count_lines(const char *text)
+{
+    int n = 0;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        n++;
+    return n;
+}
+
+static void test_compare(void **state)
+{
+    (void)state;
+    static const char base[] = "compare tests/fixtures/table.ini --table tests/fixtures/table.csv "
+                               "--at 10,40 --repeats 20";
+    const struct clade_result *result = clade("%s", base);
+    clade_assert_fine(result);
+    assert_int_equal(strncmp(result->out, "algorithm  evaluations", 22), 0);
+    assert_non_null(strstr(result->out, "trainings that did not choose it"));
+    result = clade("%s --format csv --algorithms aging,random", base);
+    clade_assert_fine(result);
+    assert_int_equal(count_lines(result->out), 5);
+    assert_non_null(strstr(result->out, "\"aging\",10,20,0."));
+    char *first = strdup(result->out);
+    /* Deterministic, and another with another seed. */
+    assert_string_equal(clade("%s --format csv --algorithms aging,random", base)->out, first);
+    assert_string_not_equal(clade("%s --format csv --algorithms aging,random --seed 2", base)->out,
+                            first);
+    free(first);
+    result = clade("%s --format markdown --set search.objective=pareto", base);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "| 40 | elitist | 0."));
+    assert_non_null(strstr(result->out, "area under the front"));
+    assert_non_null(strstr(result->out, "20 searches of each algorithm"));
+}
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+#define BASE "compare tests/fixtures/table.ini --table tests/fixtures/table.csv "
+    assert_fails(clade("compare tests/fixtures/table.ini"), ERR_USAGE, "--table");
+    assert_fails(clade(BASE "--algorithms agin"), ERR_USAGE, "did you mean aging?");
+    assert_fails(clade(BASE "--algorithms aging,aging"), ERR_USAGE, "twice");
+    assert_fails(clade(BASE "--at 20,10"), ERR_USAGE, "rising");
+    assert_fails(clade(BASE "--at 0"), ERR_USAGE, "--at");
+    assert_fails(clade(BASE "--set space.filters=4,8,16"), ERR_DATA, "no scores for");
+    assert_fails(clade("compare inputs/searches/quick.ini --table tests/fixtures/table.csv"),
+                 ERR_USAGE, "can be listed");
+    assert_fails(clade("compare tests/fixtures/table.ini --table /no/table.csv"), ERR_DATA,
+                 "/no/table.csv");
+    assert_fails(clade("table make x.ini --out y.csv"), ERR_USAGE, "clade table build");
+    assert_fails(clade("table build inputs/searches/table.ini"), ERR_USAGE, "--out");
+    assert_fails(clade("table build --out y.csv"), ERR_USAGE, "--resume");
+    assert_fails(clade("table build inputs/searches/quick.ini --out y.csv"), ERR_USAGE,
+                 "can be listed");
+}
+
+int main(void)
+{
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {CASE(test_build), CASE(test_compare), CASE(test_mistakes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
