@@ -131,10 +131,11 @@ const struct command command_run = {
                 "clade run inputs/searches/nightly.ini --out runs/monday --set search.seed=7\n"
                 "clade run --resume runs/20260131-021500\n"
                 "clade run --print-settings inputs/searches/quick.ini\n",
-    .text = "The run's directory holds report.html, report.md, best_genome.txt, candidates.csv,\n"
-            "generations.csv, pareto.csv, operators.csv, generations/, settings.ini, log.txt and\n"
-            "the store (store.sqlite), from which all others are made. An existing directory is\n"
-            "never overwritten. Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
+    .text = "The run's directory holds report.html, report.md, best_genome.txt,\n"
+            "best_genome.safetensors, candidates.csv, generations.csv, pareto.csv,\n"
+            "operators.csv, generations/, settings.ini, log.txt and the store (store.sqlite),\n"
+            "from which all others are made. An existing directory is never overwritten.\n"
+            "Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
     .options = options,
     .least = 0,
     .most = 1,

@@ -4,7 +4,7 @@
     tests/test_export.py CLADE CC PYTHON-WITH-ONNXRUNTIME
 
 A network with every activation, of random weights, is written here as .safetensors. clade's own
-logits on 1,000 test images of Fashion-MNIST are what the exports are compared with.
+logits on 1,000 images are what the exports are compared with.
 """
 import csv
 import gzip
@@ -26,8 +26,9 @@ TOLERANCE = 1e-4
 DATA = "/usr/share/datasets/fashion-mnist"
 NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
          'Bag "??/"', "Ankle\\boot"]
-GENOMES = ["NC8k3:swish-RC12k5:gelu-NC10k1:sigmoid-RC9k3:tanh-NC17k3:relu-FC64:gelu",
-           "RC9k7:relu-RC13k3:swish-FC64:tanh"]
+# (genome, height, width, channels); Fashion-MNIST where it has that shape, else noise
+NETWORKS = [("NC8k3:swish-RC12k5:gelu-NC10k1:sigmoid-RC9k3:tanh-NC17k3:relu-FC64:gelu", 28, 28, 1),
+            ("RC9k7:relu-RC13k3:swish-FC64:tanh", 11, 8, 3)]
 MEAN, STD = numpy.float32(0.2860), numpy.float32(0.3530)
 
 RUN_ONNX = """
@@ -39,9 +40,9 @@ assert one.shape == (1, 10), one.shape
 """
 
 
-def random_tensors(genome, rng):
+def random_tensors(genome, channels, rng):
     """The tensors of a genome in canonical order, scaled so that the logits differ."""
-    tensors, channels = {}, 1
+    tensors = {}
     *layers, _ = genome.split("-")
     for i, layer in enumerate(layers, 1):
         filters, kernel = map(int, re.match(r"[NR]C(\d+)k(\d)", layer).groups())
@@ -56,9 +57,9 @@ def random_tensors(genome, rng):
     return {name: value.astype("<f4") for name, value in tensors.items()}
 
 
-def write_safetensors(path, genome, tensors):
+def write_safetensors(path, genome, shape, tensors):
     """In the order of names, as other programs do, not in clade's."""
-    header = {"__metadata__": {"format": "clade 1", "genome": genome, "image": "28x28x1",
+    header = {"__metadata__": {"format": "clade 1", "genome": genome, "image": "x".join(map(str, shape)),
                                "classes": "10", "pixel_mean": repr(float(MEAN)),
                                "pixel_std": repr(float(STD)), "class_names": ",".join(NAMES)}}
     data = b""
@@ -83,17 +84,19 @@ def read_safetensors(path):
                       .reshape(t["shape"]) for name, t in header.items()}
 
 
-def write_data(room):
-    """The first test images; returns them, [image][row][column]."""
-    with gzip.open(f"{DATA}/t10k-images-idx3-ubyte.gz") as file:
-        pixels = file.read(16 + IMAGES * 784)[16:]
-    with gzip.open(f"{DATA}/t10k-labels-idx1-ubyte.gz") as file:
-        labels = file.read(8 + IMAGES)[8:]
+def write_data(room, shape, rng):
+    """Test images; returns them, [image][row][column][channel]."""
+    if shape == (28, 28, 1):
+        with gzip.open(f"{DATA}/t10k-images-idx3-ubyte.gz") as file:
+            pixels = file.read(16 + IMAGES * 784)[16:]
+    else:  # every image and channel of its own brightness
+        level = rng.integers(0, 200, (IMAGES, 1, 1, shape[2]))
+        pixels = (level + rng.integers(0, 56, (IMAGES, *shape))).astype(numpy.uint8).tobytes()
     with open(f"{room}/images", "wb") as file:
-        file.write(struct.pack(">IIII", 0x803, IMAGES, 28, 28) + pixels)
+        file.write(struct.pack(">IIIII", 0x804, IMAGES, *shape) + pixels)
     with open(f"{room}/labels", "wb") as file:
-        file.write(struct.pack(">II", 0x801, IMAGES) + labels)
-    return numpy.frombuffer(pixels, numpy.uint8).reshape(IMAGES, 28, 28)
+        file.write(struct.pack(">II", 0x801, IMAGES) + bytes(i % 10 for i in range(IMAGES)))
+    return numpy.frombuffer(pixels, numpy.uint8).reshape(IMAGES, *shape)
 
 
 def run(*command, **more):
@@ -124,7 +127,7 @@ def check_same(what, logits, expected):
     assert (logits.argmax(1) == expected.argmax(1)).all(), what
 
 
-def check_onnx(path, genome, tensors):
+def check_onnx(path, genome, shape, tensors):
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     assert model.ir_version == 8
@@ -135,18 +138,19 @@ def check_onnx(path, genome, tensors):
     assert numpy.float32(entries["pixel_mean"]) == MEAN
     assert numpy.float32(entries["pixel_std"]) == STD
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, check_type=True)
-    for value, name, shape in ((inferred.graph.input[0], "image", ["batch", 1, 28, 28]),
+    for value, name, wanted in ((inferred.graph.input[0], "image",
+                                ["batch", shape[2], *shape[:2]]),
                                (inferred.graph.output[0], "logits", ["batch", 10])):
         dimensions = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
-        assert (value.name, dimensions) == (name, shape), (value.name, dimensions)
+        assert (value.name, dimensions) == (name, wanted), (value.name, dimensions)
     found = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     for name, value in tensors.items():
         assert numpy.array_equal(found[name], value), name
 
 
 def check_onnxruntime(python, path, pixels, expected, room):
-    images = ((pixels.astype(numpy.float32) / numpy.float32(255) - MEAN) / STD)[:, None]
-    numpy.save(f"{room}/images.npy", images)
+    images = ((pixels.astype(numpy.float32) / numpy.float32(255) - MEAN) / STD)
+    numpy.save(f"{room}/images.npy", numpy.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     run(python, "-c", RUN_ONNX, path, f"{room}/images.npy", f"{room}/onnx.npy")
     check_same("onnxruntime", numpy.load(f"{room}/onnx.npy"), expected)
 
@@ -176,25 +180,38 @@ def check_c(compiler, path, pixels, expected, room):
     assert result.returncode == 1 and b"self-test failed" in result.stderr, result
 
 
+def check_refused(clade, weights, *arguments, part):
+    result = subprocess.run([clade, "export", weights, *arguments], capture_output=True,
+                            check=False)
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == 2 and len(lines) == 1 and part in lines[0], result
+
+
 def main():
     clade, compiler, python = sys.argv[1:]
     runs_onnx = os.access(python, os.X_OK)
     if not runs_onnx:
         print(f"no {python} (script/onnxruntime makes it): the check in onnxruntime is left out")
-    for seed, genome in enumerate(GENOMES):
+    for seed, (genome, *shape) in enumerate(NETWORKS):
+        shape = tuple(shape)
+        rng = numpy.random.default_rng(seed)
         with tempfile.TemporaryDirectory() as room:
-            pixels = write_data(room)
-            tensors = random_tensors(genome, numpy.random.default_rng(seed))
+            pixels = write_data(room, shape, rng)
+            tensors = random_tensors(genome, shape[2], rng)
             weights = f"{room}/model.safetensors"
-            write_safetensors(weights, genome, tensors)
+            write_safetensors(weights, genome, shape, tensors)
             expected = clade_logits(clade, weights, room)
             run(clade, "export", weights, "--onnx", f"{room}/model.onnx", "--c", f"{room}/model.c",
                 "--safetensors", f"{room}/again.safetensors")
+            check_refused(clade, weights, part="expected --onnx, --c or --safetensors")
+            check_refused(clade, weights, "--c", f"{room}/x.c", "--class-names", "a,b",
+                          part="2 names for 10 classes")
+            check_refused(clade, room, "--c", f"{room}/x.c", part="best_genome.safetensors")
             metadata, again = read_safetensors(f"{room}/again.safetensors")
             assert metadata["class_names"] == ",".join(NAMES)
             assert list(again) == list(tensors)  # in canonical order
             assert all(numpy.array_equal(again[name], tensors[name]) for name in tensors)
-            check_onnx(f"{room}/model.onnx", genome, tensors)
+            check_onnx(f"{room}/model.onnx", genome, shape, tensors)
             check_c(compiler, f"{room}/model.c", pixels, expected, room)
             if runs_onnx:
                 check_onnxruntime(python, f"{room}/model.onnx", pixels, expected, room)
