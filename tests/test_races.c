@@ -19,6 +19,7 @@
 
 #include "cl_kernels/check_conv.h"
 #include "cl_kernels/launch.h"
+#include "cl_kernels/network.h"
 #include "cl_kernels/selftest.h"
 
 static struct device *device;
@@ -107,6 +108,71 @@ static void test_all_operations(void **state)
     assert_no_report();
 }
 
+enum { STORED = 3, SIDE = 4, MEMBERS = 2, PARAMETERS_MOST = 2048 };
+
+/* Trains members first .. first + count of a pack over all images, the last batch ragged. */
+static void train_pack(struct image_store *store, const struct genome *genomes,
+                       enum conv_family family, enum norm_kind norm, int first, int count,
+                       float parameters[][PARAMETERS_MOST])
+{
+    static const uint32_t order[MEMBERS][STORED] = {{0, 1, 2}, {2, 0, 1}};
+    static const uint64_t seeds[MEMBERS] = {1, 2};
+    const struct image_shape shape = {SIDE, SIDE, 1, 2};
+    const struct training_settings training = {.batch = 2,
+                                               .norm = norm,
+                                               .learning_rate = 0.01,
+                                               .beta1 = 0.9,
+                                               .beta2 = 0.999,
+                                               .epsilon = 1e-8,
+                                               .flip = 1,
+                                               .clip = 0.1};
+    static float values[MEMBERS * PARAMETERS_MOST];
+    struct pass_result results[MEMBERS];
+    struct network *net;
+    ok(network_create_pack(&net, device, genomes + first, count, &shape, &training, family));
+    ok(network_initialise(net, seeds + first));
+    ok(network_train(net, store, order[first], STORED, 0, 2, results));
+    ok(network_evaluate(net, store, order[first], STORED, results, NULL));
+    size_t each = (size_t)network_parameter_count(net);
+    assert_true(each <= PARAMETERS_MOST);
+    ok(network_read_parameters(net, values));
+    for (size_t i = 0; i < (size_t)count; i++)
+        memcpy(parameters[i], values + i * each, each * sizeof *values);
+    network_destroy(net);
+    assert_no_report();
+}
+
+/* Several networks in each launch: every kernel with its dimension for the members. */
+static void test_packs(void **state)
+{
+    (void)state;
+    static const enum conv_family families[] = {CONV_VECTOR, CONV_TILED};
+    static const enum norm_kind norms[] = {NORM_NONE, NORM_BATCH};
+    static float alone[MEMBERS][PARAMETERS_MOST], packed[MEMBERS][PARAMETERS_MOST];
+    static uint8_t pixels[STORED * SIDE * SIDE], labels[STORED] = {0, 1, 1};
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * 89);
+    struct images images = {.shape = {SIDE, SIDE, 1, 2},
+                            .count = STORED,
+                            .pixels = pixels,
+                            .labels = labels,
+                            .mean = 0.5f,
+                            .std = 0.25f};
+    struct genome genomes[MEMBERS];
+    struct image_store *store;
+    ok(genome_parse(&genomes[0], "RC3k3:swish-RC9k3:relu-FC64:tanh"));
+    ok(genome_parse(&genomes[1], "RC3k3:tanh-RC9k3:gelu-FC64:relu"));
+    ok(image_store_create(&store, device, &images));
+    for (int f = 0; f < 2; f++)
+        for (int k = 0; k < 2; k++) {
+            for (int i = 0; i < MEMBERS; i++)
+                train_pack(store, genomes, families[f], norms[k], i, 1, alone + i);
+            train_pack(store, genomes, families[f], norms[k], 0, MEMBERS, packed);
+            assert_memory_equal(packed, alone, sizeof packed);
+        }
+    image_store_destroy(store);
+}
+
 static int open_device(void **state)
 {
     (void)state;
@@ -150,6 +216,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_race_is_reported),
         cmocka_unit_test(test_tiled),
         cmocka_unit_test(test_all_operations),
+        cmocka_unit_test(test_packs),
     };
     const struct CMUnitTest limited[] = {cmocka_unit_test(test_tiled)};
     if (argc != 3)
