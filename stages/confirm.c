@@ -1,5 +1,6 @@
 #include "stages/confirm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "pipeline/base/rng.h"
@@ -117,41 +118,69 @@ out:
     return err;
 }
 
+/* A member whose training succeeded. */
+static enum error finish_member(struct confirmation *result, struct train_member *member,
+                                struct trainer *trainer, const struct settings *settings)
+{
+    const struct train_result *trained = &member->result;
+    result->epochs = trained->epochs;
+    result->train_images = (int)trained->train_images;
+    result->train_loss = trained->train.loss;
+    result->validation_loss = trained->validation.loss;
+    result->validation_accuracy = trained->validation.accuracy;
+    result->images_per_s = trained->images_per_s;
+    result->duration_s = trained->duration_s;
+    const struct model model = {.genome = *member->genome,
+                                .shape = trainer->images->shape,
+                                .mean = trainer->images->mean,
+                                .std = trainer->images->std,
+                                .weights = member->weights};
+    enum error err = confirm_score(result, trainer->device, &model, settings, NULL, NULL);
+    if (err == ERR_DIVERGED || err == ERR_TOO_BIG) {
+        member->err = err;
+        snprintf(member->message, sizeof member->message, "%s", error_message());
+        err = ERR_NONE;
+    }
+    return err;
+}
+
+enum error confirm_genomes(struct confirmation *results, struct train_member *members, int count,
+                           struct trainer *trainer, const struct settings *settings,
+                           train_watch *watch, void *user)
+{
+    struct training_settings training = confirm_training(settings);
+    for (int i = 0; i < count; i++) {
+        results[i] = (struct confirmation){
+            .candidate = -1, .seed = members[i].seed, .genome = *members[i].genome};
+        members[i].keep_weights = true;
+    }
+    enum error err = train_candidates(members, count, trainer, &training, settings->devices.conv, 0,
+                                      watch, user);
+    for (int i = 0; i < count && err == ERR_NONE; i++)
+        if (members[i].err == ERR_NONE)
+            err = finish_member(&results[i], &members[i], trainer, settings);
+    for (int i = 0; i < count; i++) {
+        if (err == ERR_NONE && members[i].err == ERR_NONE)
+            continue;
+        confirmation_free(&results[i]);
+        free(members[i].weights);
+        members[i].weights = NULL;
+    }
+    return err;
+}
+
 enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
                           const struct genome *genome, const struct settings *settings,
                           uint64_t seed, train_watch *watch, void *user, float **weights)
 {
-    enum error err = ERR_NONE;
-    struct training_settings training = confirm_training(settings);
-    struct train_result trained;
-    float *parameters = NULL;
-
-    *result = (struct confirmation){.candidate = -1, .seed = seed, .genome = *genome};
+    struct train_member member = {.genome = genome, .seed = seed};
+    enum error err = confirm_genomes(result, &member, 1, trainer, settings, watch, user);
+    if (err == ERR_NONE && member.err != ERR_NONE)
+        err = error_set(member.err, "%s", member.message);
     if (weights != NULL)
-        *weights = NULL;
-    TRY(train_candidate(&trained, trainer, genome, &training, settings->devices.conv, seed, 0,
-                        watch, user, &parameters));
-    result->epochs = trained.epochs;
-    result->train_images = (int)trained.train_images;
-    result->train_loss = trained.train.loss;
-    result->validation_loss = trained.validation.loss;
-    result->validation_accuracy = trained.validation.accuracy;
-    result->images_per_s = trained.images_per_s;
-    result->duration_s = trained.duration_s;
-    const struct model model = {.genome = *genome,
-                                .shape = trainer->images->shape,
-                                .mean = trainer->images->mean,
-                                .std = trainer->images->std,
-                                .weights = parameters};
-    TRY(confirm_score(result, trainer->device, &model, settings, NULL, NULL));
-    if (weights != NULL) {
-        *weights = parameters;
-        parameters = NULL;
-    }
-out:
-    free(parameters);
-    if (err != ERR_NONE)
-        confirmation_free(result);
+        *weights = err == ERR_NONE ? member.weights : NULL;
+    else if (err == ERR_NONE)
+        free(member.weights);
     return err;
 }
 

@@ -30,6 +30,16 @@ enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
                           uint64_t seed, train_watch *watch, void *user, float **weights);
 
 /*
+ * The same for members[0..count), trained as one pack by train_candidates() and scored one after
+ * another: results[i] belongs to members[i] and is empty where that failed. members[i].weights,
+ * kept in any case, are the caller's to free. An error is nobody's own failure; nothing is left
+ * then.
+ */
+enum error confirm_genomes(struct confirmation *results, struct train_member *members, int count,
+                           struct trainer *trainer, const struct settings *settings,
+                           train_watch *watch, void *user);
+
+/*
  * Scores a model on the test images: fills the test part of *result (genome, classes, test_*,
  * predictions, confusion), to be freed with confirmation_free(). `logits`, if not NULL, receives a
  * malloc'ed [test_images][classes], and `labels` the true classes, [test_images]. Errors as above.

@@ -1,6 +1,10 @@
 #include "stages/train.h"
 
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
@@ -36,74 +40,271 @@ static uint32_t count_images(const struct trainer *trainer,
     return wanted == 0 || wanted > all ? all : wanted;
 }
 
+/* A pack in training. */
+struct pack {
+    struct train_member *members;
+    int first, count; /* `first`: the place of the first among all that the caller trains */
+    struct trainer *trainer;
+    const struct training_settings *training;
+    struct network *network;
+    uint32_t images; /* of an epoch */
+    uint32_t *order; /* [count][images] */
+    struct rng rngs[PACK_MAX];
+    double start_s, train_s;
+};
+
+static void fail_member(const struct pack *pack, int i, enum error err, const char *message)
+{
+    struct train_member *member = &pack->members[i];
+    member->err = err;
+    snprintf(member->message, sizeof member->message, "%s", message);
+    member->result = (struct train_result){.duration_s = clock_monotonic_s() - pack->start_s};
+}
+
+static int members_left(const struct pack *pack)
+{
+    int left = 0;
+    for (int i = 0; i < pack->count; i++)
+        left += pack->members[i].err == ERR_NONE;
+    return left;
+}
+
+/* What all members share fails those that have not failed yet. */
+static void fail_all(const struct pack *pack, enum error err)
+{
+    char message[TRAIN_MESSAGE_SIZE];
+    snprintf(message, sizeof message, "%s", error_message());
+    for (int i = 0; i < pack->count; i++)
+        if (pack->members[i].err == ERR_NONE)
+            fail_member(pack, i, err, message);
+}
+
+/* The result of a pass, in which some or all members (`err`) may have diverged. */
+static enum error take_pass(const struct pack *pack, enum error err,
+                            const struct pass_result *results)
+{
+    char message[64];
+    if (err != ERR_NONE && err != ERR_DIVERGED)
+        return err;
+    for (int i = 0; i < pack->count; i++) {
+        if (pack->members[i].err != ERR_NONE || isfinite(results[i].loss))
+            continue;
+        snprintf(message, sizeof message, "the loss is not finite (%g)", results[i].loss);
+        fail_member(pack, i, ERR_DIVERGED, message);
+    }
+    return ERR_NONE;
+}
+
+static enum error start_pack(struct pack *pack, enum conv_family family)
+{
+    enum error err = ERR_NONE;
+    struct genome *genomes = malloc((size_t)pack->count * sizeof *genomes);
+    uint64_t seeds[PACK_MAX];
+    pack->order = malloc((size_t)pack->count * pack->images * sizeof *pack->order);
+    if (genomes == NULL || pack->order == NULL) {
+        err = error_set(ERR_INTERNAL, "out of memory for the order of %d times %u images",
+                        pack->count, pack->images);
+        goto out;
+    }
+    for (int i = 0; i < pack->count; i++) {
+        struct train_member *member = &pack->members[i];
+        genomes[i] = *member->genome;
+        seeds[i] = rng_mix(member->seed, SEED_WEIGHTS, 0);
+        rng_seed(&pack->rngs[i], rng_mix(member->seed, SEED_ORDER, 0));
+        memcpy(pack->order + (size_t)i * pack->images, pack->trainer->split.train,
+               pack->images * sizeof *pack->order);
+    }
+    TRY(network_create_pack(&pack->network, pack->trainer->device, genomes, pack->count,
+                            &pack->trainer->images->shape, pack->training, family));
+    TRY(network_initialise(pack->network, seeds));
+out:
+    free(genomes);
+    return err;
+}
+
+static enum error train_epoch(struct pack *pack, int epoch, train_watch *watch, void *user)
+{
+    enum error err = ERR_NONE;
+    struct pass_result results[PACK_MAX];
+    uint32_t batch = (uint32_t)pack->training->batch;
+    int64_t steps = (pack->images + batch - 1) / batch;
+    double start_s = clock_monotonic_s();
+    for (int i = 0; i < pack->count; i++)
+        rng_shuffle(&pack->rngs[i], pack->order + (size_t)i * pack->images, pack->images);
+    TRY(take_pass(pack,
+                  network_train(pack->network, pack->trainer->store, pack->order, pack->images,
+                                epoch * steps, pack->training->epochs * steps, results),
+                  results));
+    double seconds = clock_monotonic_s() - start_s;
+    pack->train_s += seconds;
+    for (int i = 0; i < pack->count; i++) {
+        struct train_result *result = &pack->members[i].result;
+        if (pack->members[i].err != ERR_NONE)
+            continue;
+        result->train = results[i];
+        result->epochs = epoch + 1;
+        struct train_progress progress = {.member = pack->first + i,
+                                          .epoch = epoch + 1,
+                                          .epochs = pack->training->epochs,
+                                          .train = results[i],
+                                          .seconds = seconds,
+                                          .images_per_s = pack->images / seconds};
+        if (watch != NULL && !watch(&progress, user)) {
+            err = error_set(ERR_STOPPED, "training was stopped after epoch %d", epoch + 1);
+            goto out;
+        }
+    }
+out:
+    return err;
+}
+
+static enum error validate(struct pack *pack)
+{
+    struct pass_result results[PACK_MAX];
+    const struct split *split = &pack->trainer->split;
+    size_t images = split->validation_count;
+    uint32_t *order = malloc((size_t)pack->count * images * sizeof *order);
+    if (order == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for the order of %zu images", images);
+    for (size_t i = 0; i < (size_t)pack->count; i++)
+        memcpy(order + i * images, split->validation, images * sizeof *order);
+    enum error err = take_pass(pack,
+                               network_evaluate(pack->network, pack->trainer->store, order,
+                                                split->validation_count, results, NULL),
+                               results);
+    free(order);
+    for (int i = 0; err == ERR_NONE && i < pack->count; i++) {
+        struct train_member *member = &pack->members[i];
+        if (member->err != ERR_NONE)
+            continue;
+        member->result.validation = results[i];
+        member->result.images_per_s = (double)pack->images * member->result.epochs / pack->train_s;
+        member->result.gflops =
+            1e-9 * member->result.images_per_s *
+            network_flops_per_image(member->genome, &pack->trainer->images->shape);
+    }
+    return err;
+}
+
+static enum error keep_weights(struct pack *pack)
+{
+    enum error err = ERR_NONE;
+    size_t count = (size_t)network_deployed_count(pack->network);
+    float *all = malloc((size_t)pack->count * count * sizeof *all);
+    if (all == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for the trained weights");
+    TRY(network_read_deployed(pack->network, all));
+    for (int i = 0; i < pack->count; i++) {
+        struct train_member *member = &pack->members[i];
+        if (member->err != ERR_NONE || !member->keep_weights)
+            continue;
+        member->weights = malloc(count * sizeof *member->weights);
+        if (member->weights == NULL) {
+            err = error_set(ERR_INTERNAL, "out of memory for the trained weights");
+            goto out;
+        }
+        memcpy(member->weights, all + (size_t)i * count, count * sizeof *all);
+    }
+out:
+    free(all);
+    return err;
+}
+
+static enum error train_pack(struct pack *pack, enum conv_family family, double time_limit_s,
+                             train_watch *watch, void *user)
+{
+    enum error err = ERR_NONE;
+    double limit_s = time_limit_s * pack->count;
+    TRY(start_pack(pack, family));
+    for (int epoch = 0; epoch < pack->training->epochs; epoch++) {
+        TRY(train_epoch(pack, epoch, watch, user));
+        double passed_s = clock_monotonic_s() - pack->start_s;
+        if (members_left(pack) == 0)
+            goto out;
+        if (limit_s > 0.0 && passed_s > limit_s) {
+            err = error_set(ERR_TIMEOUT,
+                            "training took %.1f s after %d of %d epochs, over the "
+                            "limit of %.1f s (devices.time_limit_s)",
+                            passed_s, epoch + 1, pack->training->epochs, limit_s);
+            goto out;
+        }
+    }
+    TRY(validate(pack));
+    bool keeps = false;
+    for (int i = 0; i < pack->count; i++)
+        keeps = keeps || (pack->members[i].keep_weights && pack->members[i].err == ERR_NONE);
+    if (keeps)
+        TRY(keep_weights(pack));
+    for (int i = 0; i < pack->count; i++)
+        if (pack->members[i].err == ERR_NONE)
+            pack->members[i].result.duration_s = clock_monotonic_s() - pack->start_s;
+out:
+    return err;
+}
+
+/* Members first .. first + count of `members`. */
+static enum error train_part(struct train_member *members, int first, int count,
+                             struct trainer *trainer, const struct training_settings *training,
+                             enum conv_family family, double time_limit_s, train_watch *watch,
+                             void *user)
+{
+    struct pack pack = {.members = members + first,
+                        .first = first,
+                        .count = count,
+                        .trainer = trainer,
+                        .training = training,
+                        .images = count_images(trainer, training),
+                        .start_s = clock_monotonic_s()};
+    for (int i = 0; i < count; i++)
+        pack.members[i].result = (struct train_result){.train_images = pack.images};
+    enum error err = train_pack(&pack, family, time_limit_s, watch, user);
+    network_destroy(pack.network);
+    free(pack.order);
+    if (err == ERR_TOO_BIG && count > 1 && pack.train_s == 0.0) {
+        int half = count / 2;
+        err =
+            train_part(members, first, half, trainer, training, family, time_limit_s, watch, user);
+        if (err == ERR_NONE)
+            err = train_part(members, first + half, count - half, trainer, training, family,
+                             time_limit_s, watch, user);
+    } else if (err == ERR_TOO_BIG || err == ERR_TIMEOUT) {
+        fail_all(&pack, err);
+        err = ERR_NONE;
+    }
+    return err;
+}
+
+enum error train_candidates(struct train_member *members, int count, struct trainer *trainer,
+                            const struct training_settings *training, enum conv_family family,
+                            double time_limit_s, train_watch *watch, void *user)
+{
+    assert(count >= 1 && count <= PACK_MAX);
+    for (int i = 0; i < count; i++) {
+        members[i].err = ERR_NONE;
+        members[i].message[0] = '\0';
+        members[i].weights = NULL;
+    }
+    enum error err =
+        train_part(members, 0, count, trainer, training, family, time_limit_s, watch, user);
+    for (int i = 0; err != ERR_NONE && i < count; i++) {
+        free(members[i].weights);
+        members[i].weights = NULL;
+    }
+    return err;
+}
+
 enum error train_candidate(struct train_result *result, struct trainer *trainer,
                            const struct genome *genome, const struct training_settings *training,
                            enum conv_family family, uint64_t seed, double time_limit_s,
                            train_watch *watch, void *user, float **weights)
 {
-    enum error err = ERR_NONE;
-    struct network *network = NULL;
-    struct rng rng;
-    double start = clock_monotonic_s(), train_s = 0.0;
-    uint32_t count = count_images(trainer, training);
-    int64_t steps_per_epoch = (count + (uint32_t)training->batch - 1) / (uint32_t)training->batch;
-    uint32_t *order = malloc(count * sizeof *order);
-    float *kept_weights = NULL;
-    if (order == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for the order of %u images", count);
-    *result = (struct train_result){.train_images = count};
-    for (uint32_t i = 0; i < count; i++)
-        order[i] = trainer->split.train[i];
-
-    TRY(network_create(&network, trainer->device, genome, &trainer->images->shape, training,
-                       family));
-    uint64_t weights_seed = rng_mix(seed, SEED_WEIGHTS, 0);
-    TRY(network_initialise(network, &weights_seed));
-    rng_seed(&rng, rng_mix(seed, SEED_ORDER, 0));
-    for (int epoch = 0; epoch < training->epochs; epoch++) {
-        double epoch_start = clock_monotonic_s();
-        rng_shuffle(&rng, order, count);
-        TRY(network_train(network, trainer->store, order, count, epoch * steps_per_epoch,
-                          training->epochs * steps_per_epoch, &result->train));
-        double now = clock_monotonic_s(), seconds = now - epoch_start;
-        train_s += seconds;
-        result->epochs = epoch + 1;
-        struct train_progress progress = {.epoch = epoch + 1,
-                                          .epochs = training->epochs,
-                                          .train = result->train,
-                                          .seconds = seconds,
-                                          .images_per_s = count / seconds};
-        if (watch != NULL && !watch(&progress, user)) {
-            err = error_set(ERR_STOPPED, "training was stopped after epoch %d", epoch + 1);
-            goto out;
-        }
-        if (time_limit_s > 0.0 && now - start > time_limit_s) {
-            err = error_set(ERR_TIMEOUT,
-                            "training took %.1f s after %d of %d epochs, over the "
-                            "limit of %.1f s (devices.time_limit_s)",
-                            now - start, epoch + 1, training->epochs, time_limit_s);
-            goto out;
-        }
-    }
-    TRY(network_evaluate(network, trainer->store, trainer->split.validation,
-                         trainer->split.validation_count, &result->validation, NULL));
-    if (weights != NULL) {
-        kept_weights = malloc((size_t)network_deployed_count(network) * sizeof *kept_weights);
-        if (kept_weights == NULL) {
-            err = error_set(ERR_INTERNAL, "out of memory for the trained weights");
-            goto out;
-        }
-        TRY(network_read_deployed(network, kept_weights));
-        *weights = kept_weights;
-        kept_weights = NULL;
-    }
-    result->duration_s = clock_monotonic_s() - start;
-    result->images_per_s = (double)count * result->epochs / train_s;
-    result->gflops =
-        1e-9 * result->images_per_s * network_flops_per_image(genome, &trainer->images->shape);
-out:
-    free(kept_weights);
-    network_destroy(network);
-    free(order);
-    return err;
+    struct train_member member = {.genome = genome, .seed = seed, .keep_weights = weights != NULL};
+    enum error err =
+        train_candidates(&member, 1, trainer, training, family, time_limit_s, watch, user);
+    if (err != ERR_NONE)
+        return err;
+    *result = member.result;
+    if (weights != NULL)
+        *weights = member.weights;
+    return member.err != ERR_NONE ? error_set(member.err, "%s", member.message) : ERR_NONE;
 }

@@ -1,4 +1,4 @@
-/* Stage "train": one candidate, from genome to score, on one slot. */
+/* Stage "train": candidates, from genome to score, on one slot: one, or a pack of several at once. */
 #ifndef CLADE_STAGES_TRAIN_H
 #define CLADE_STAGES_TRAIN_H
 
@@ -23,23 +23,25 @@ enum error trainer_create(struct trainer *trainer, struct device *device, struct
 void trainer_destroy(struct trainer *trainer);
 
 struct train_progress {
+    int member;        /* of the pack, from 0 */
     int epoch, epochs; /* epoch counts from 1: just ended */
     struct pass_result train;
-    double seconds;      /* of this epoch */
-    double images_per_s; /* of this epoch */
+    double seconds;      /* of this epoch, of the whole pack */
+    double images_per_s; /* of this epoch, of this member */
 };
 
 struct train_result {
     struct pass_result train;      /* the last epoch */
     struct pass_result validation; /* after it */
-    double duration_s;             /* training and validation */
-    double images_per_s;           /* training only */
+    double duration_s;             /* training and validation, of the whole pack */
+    double images_per_s;           /* training only, its own images */
     double gflops;                 /* training only, as network_flops_per_image counts */
     int epochs;
     uint32_t train_images;
 };
 
-/* Called after each epoch; returning false stops the training with ERR_STOPPED. */
+/* Called after each epoch, for each member that has not failed; returning false stops the training
+   with ERR_STOPPED. */
 typedef bool train_watch(const struct train_progress *progress, void *user);
 
 /*
@@ -52,5 +54,30 @@ enum error train_candidate(struct train_result *result, struct trainer *trainer,
                            const struct genome *genome, const struct training_settings *training,
                            enum conv_family family, uint64_t seed, double time_limit_s,
                            train_watch *watch, void *user, float **weights);
+
+enum { TRAIN_MESSAGE_SIZE = 512 };
+
+/* One candidate of a pack. */
+struct train_member {
+    const struct genome *genome;
+    uint64_t seed;
+    bool keep_weights;
+    /* Out: */
+    enum error err;                   /* ERR_NONE, or the candidate's own failure */
+    char message[TRAIN_MESSAGE_SIZE]; /* of that failure */
+    struct train_result result;       /* after a failure only duration_s: until it was known */
+    float *weights;                   /* where they are kept and err is ERR_NONE: as above */
+};
+
+/*
+ * Trains members[0..count), count in 1..PACK_MAX, at once; their genomes have one shape
+ * (genome_same_shape()). Each member ends as with train_candidate(): with the vector, winograd and
+ * tiled families in the same bytes, and not disturbed by others that diverge. Where a pack does not
+ * fit the device, its halves train one after the other. A pack may take `count` times the time
+ * limit. An error is the slot's or the watch's, not a candidate's; no weights are left then.
+ */
+enum error train_candidates(struct train_member *members, int count, struct trainer *trainer,
+                            const struct training_settings *training, enum conv_family family,
+                            double time_limit_s, train_watch *watch, void *user);
 
 #endif

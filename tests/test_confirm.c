@@ -189,6 +189,35 @@ static void equal_seeds_give_equal_results(void **state)
     confirmation_free(&other);
 }
 
+static void replicates_may_train_as_a_pack(void **state)
+{
+    (void)state;
+    enum { COUNT = 3 };
+    struct train_member members[COUNT];
+    struct confirmation packed[COUNT], alone;
+    float *weights;
+    size_t parameters = (size_t)genome_cost(&genome, &images.shape).parameters;
+    for (int i = 0; i < COUNT; i++)
+        members[i] = (struct train_member){.genome = &genome, .seed = (uint64_t)(5 + i)};
+    assert_int_equal(confirm_genomes(packed, members, COUNT, &trainer, &settings, NULL, NULL), 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(confirm_genome(&alone, &trainer, &genome, &settings, members[i].seed, NULL,
+                                        NULL, &weights),
+                         0);
+        assert_int_equal(members[i].err, ERR_NONE);
+        assert_true(packed[i].seed == members[i].seed);
+        assert_true(packed[i].train_loss == alone.train_loss);
+        assert_true(packed[i].validation_accuracy == alone.validation_accuracy);
+        assert_true(packed[i].test_loss == alone.test_loss);
+        assert_memory_equal(packed[i].predictions, alone.predictions, TEST);
+        assert_memory_equal(members[i].weights, weights, parameters * sizeof *weights);
+        free(weights);
+        free(members[i].weights);
+        confirmation_free(&alone);
+        confirmation_free(&packed[i]);
+    }
+}
+
 static void seeds_differ(void **state)
 {
     (void)state;
@@ -216,6 +245,19 @@ static void expect_failure(enum error expected, const char *part)
     assert_null(result.confusion);
 }
 
+static void expect_failure_of_a_pack(enum error expected, enum error of_members)
+{
+    struct train_member members[2] = {{.genome = &genome, .seed = 5}, {.genome = &genome}};
+    struct confirmation results[2];
+    assert_int_equal(confirm_genomes(results, members, 2, &trainer, &settings, NULL, NULL),
+                     expected);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(members[i].err, of_members);
+        assert_null(members[i].weights);
+        assert_null(results[i].predictions);
+    }
+}
+
 static bool stop(const struct train_progress *progress, void *user)
 {
     (void)progress;
@@ -234,6 +276,7 @@ static void reports_what_went_wrong(void **state)
     assert_int_equal(confirm_genome(&result, &trainer, &genome, &settings, 5, stop, NULL, NULL),
                      ERR_STOPPED);
     expect_failure(ERR_DATA, "absent");
+    expect_failure_of_a_pack(ERR_DATA, ERR_NONE);
     strcpy(settings.data.test_images, kept.data.test_images);
 
     write_data("test-images", "test-labels", TEST, SIDE + 1, CLASSES, 2);
@@ -251,6 +294,7 @@ static void reports_what_went_wrong(void **state)
 
     settings.training.learning_rate = 1e30;
     expect_failure(ERR_DIVERGED, "");
+    expect_failure_of_a_pack(ERR_NONE, ERR_DIVERGED);
     settings = kept;
 }
 
@@ -259,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_the_test_images),
         cmocka_unit_test(equal_seeds_give_equal_results),
+        cmocka_unit_test(replicates_may_train_as_a_pack),
         cmocka_unit_test(seeds_differ),
         cmocka_unit_test(reports_what_went_wrong),
     };
