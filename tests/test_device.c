@@ -420,7 +420,12 @@ static void test_slots(void **state)
         for (int part = 0; part < cores && part < 3; part++) {
             if (cores == 1)
                 continue;
-            struct slot slot = open_slot(environments[e], part, cores);
+            struct slot slot;
+            /* Memory may be added to a virtual machine, and the driver counts it at each start. */
+            do {
+                whole = open_slot("", 0, 1);
+                slot = open_slot(environments[e], part, cores);
+            } while (open_slot("", 0, 1).bytes != whole.bytes);
             assert_int_equal(slot.units, 1);
             assert_int_equal(slot.cores, 1);
             assert_true(slot.first >= whole.first + part);
