@@ -167,6 +167,24 @@ bool genome_equal(const struct genome *a, const struct genome *b)
     return true;
 }
 
+static int compare(int a, int b)
+{
+    return (a > b) - (a < b);
+}
+
+int genome_compare(const struct genome *a, const struct genome *b)
+{
+    int order = compare(a->layer_count, b->layer_count);
+    for (int i = 0; i < a->layer_count && order == 0; i++) {
+        const struct layer *x = &a->layers[i], *y = &b->layers[i];
+        order = compare((int)x->kind, (int)y->kind);
+        order = order != 0 ? order : compare(x->filters, y->filters);
+        order = order != 0 ? order : compare(x->kernel, y->kernel);
+        order = order != 0 ? order : compare((int)x->activation, (int)y->activation);
+    }
+    return order != 0 ? order : compare((int)a->head, (int)b->head);
+}
+
 /* What a convolution makes of its input. */
 static struct layer_cost convolution_cost(const struct layer *layer, const struct layer_cost *input)
 {

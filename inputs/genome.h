@@ -73,6 +73,9 @@ void genome_format(char text[GENOME_TEXT_SIZE], const struct genome *genome);
 
 bool genome_equal(const struct genome *a, const struct genome *b);
 
+/* < 0, 0 when they are equal, > 0: some fixed order, for sorting. */
+int genome_compare(const struct genome *a, const struct genome *b);
+
 /* Whether networks of both have the same shapes throughout: all but the activations is equal. */
 bool genome_same_shape(const struct genome *a, const struct genome *b);
 

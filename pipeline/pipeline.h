@@ -37,6 +37,7 @@ struct run {
     struct candidate *history;
     size_t history_count, history_capacity;
     int generations_written;
+    double write_after_s;   /* clock_monotonic_s(): the files are not written again before */
     double began_s;         /* clock_monotonic_s() */
     int64_t ended_at_start; /* candidates that had ended when this process began */
 };

@@ -11,6 +11,10 @@
 #include "stages/populate.h"
 #include "stages/statistics.h"
 
+/* All files are written anew, which takes longer the longer the history is, and holds up proposals
+   meanwhile. Behind it, for so many times as long, nothing is written. */
+enum { WRITING_PAUSE = 20 };
+
 static enum error append_history(struct run *run, const struct candidate *candidate)
 {
     if (run->history_count == run->history_capacity) {
@@ -163,6 +167,7 @@ static enum error write_generations(struct run *run)
     struct results results;
     struct progress_state state;
     int complete = 0;
+    double began_s = clock_monotonic_s();
     TRY(results_load(&results, run->store));
     TRY(results_write(&results, run->directory, run->generations_written, &complete));
     search_progress(&state, run, NAN);
@@ -171,6 +176,8 @@ static enum error write_generations(struct run *run)
     run->generations_written = complete;
 out:
     results_free(&results);
+    double now_s = clock_monotonic_s();
+    run->write_after_s = now_s + WRITING_PAUSE * (now_s - began_s);
     return err;
 }
 
@@ -204,9 +211,10 @@ static enum error search_advance(bool *finished, void *user)
         TRY(propose(run));
         waiting++;
     }
-    if (next_generation_is_complete(run))
-        TRY(write_generations(run));
     *finished = ended == search->cycles;
+    if (next_generation_is_complete(run) &&
+        (*finished || clock_monotonic_s() >= run->write_after_s))
+        TRY(write_generations(run));
 out:
     return err;
 }

@@ -82,19 +82,34 @@ static void take_totals(struct report *report)
         report->confirm_s += report->confirmations[i].duration_s;
 }
 
-static void take_duplicates(struct report *report)
+static int by_genome(const void *a, const void *b)
 {
-    const struct candidate *candidates = report->candidates;
+    const struct candidate *x = *(const struct candidate *const *)a;
+    const struct candidate *y = *(const struct candidate *const *)b;
+    return genome_compare(&x->genome, &y->genome);
+}
+
+static enum error take_duplicates(struct report *report)
+{
+    size_t count = 0;
+    const struct candidate **list =
+        malloc((report->candidate_count + 1) * sizeof(const struct candidate *));
+    if (list == NULL)
+        return error_set(ERR_INTERNAL, "out of memory while comparing %zu candidates",
+                         report->candidate_count);
     for (size_t i = 0; i < report->candidate_count; i++) {
-        bool repeated = false;
-        if (i > 0 && candidates[i].id == candidates[i - 1].id)
+        const struct candidate *candidate = &report->candidates[i];
+        if (i > 0 && candidate->id == candidate[-1].id)
             continue;
-        for (size_t j = 0; j < i && !repeated; j++)
-            repeated = genome_equal(&candidates[i].genome, &candidates[j].genome);
-        report->repeated += repeated;
-        report->redrawn += candidates[i].redraws > 0;
-        report->redraws += candidates[i].redraws;
+        list[count++] = candidate;
+        report->redrawn += candidate->redraws > 0;
+        report->redraws += candidate->redraws;
     }
+    qsort(list, count, sizeof(const struct candidate *), by_genome);
+    for (size_t i = 1; i < count; i++)
+        report->repeated += genome_equal(&list[i]->genome, &list[i - 1]->genome);
+    free(list);
+    return ERR_NONE;
 }
 
 /* Scores of this run against those of earlier ones. */
@@ -149,7 +164,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     TRY(objective_front(&report->front, &report->front_count, candidates, count, search));
     TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
     TRY(credit_operators(&report->operators, &report->operator_count, candidates, count, search));
-    take_duplicates(report);
+    TRY(take_duplicates(report));
     TRY(timeline_make(report));
     TRY(take_memory(report));
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));

@@ -221,14 +221,11 @@ enum error summarise_generations(struct generation **generations, size_t *genera
     }
     int64_t start = first_start(candidates, count);
     size_t n = 0;
-    for (size_t number = 0; number < numbers; number++) {
+    for (size_t number = 0, from = 0, to = 0; number < numbers; number++, from = to) {
         all[n] = (struct generation){.number = (int)number};
         /* Attempts of a generation stand together, since ids grow with it. */
-        size_t from = 0, to = count;
-        while (from < to && candidates[from].generation < (int)number)
-            from++;
-        while (to > from && candidates[to - 1].generation > (int)number)
-            to--;
+        while (to < count && candidates[to].generation == (int)number)
+            to++;
         summarise(&all[n], candidates + from, to - from, start, scores);
         n += all[n].evaluated + all[n].failed > 0;
     }

@@ -183,6 +183,30 @@ static void test_round_trip(void **state)
     }
 }
 
+/* 0 only for equals, and one order whichever is asked for: what sorting needs. */
+static void test_order(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static struct genome list[COUNT];
+    struct rng rng;
+    rng_seed(&rng, 2);
+    for (int i = 0; i < COUNT; i++)
+        list[i] = i % 4 == 3 ? list[i - 1] : random_genome(&rng);
+    list[1] = list[0];
+    list[1].head = (list[0].head + 1) % ACT_COUNT;
+    for (int i = 0; i < COUNT; i++) {
+        for (int j = 0; j < COUNT; j++) {
+            int order = genome_compare(&list[i], &list[j]);
+            assert_int_equal(order == 0, genome_equal(&list[i], &list[j]));
+            assert_int_equal(order, -genome_compare(&list[j], &list[i]));
+            int other = genome_compare(&list[j], &list[(i + j) % COUNT]);
+            if (order > 0 && other > 0)
+                assert_true(genome_compare(&list[i], &list[(i + j) % COUNT]) > 0);
+        }
+    }
+}
+
 /* No byte change of a valid text may crash the parser or be read as the same genome. */
 static void test_every_byte_matters(void **state)
 {
@@ -229,7 +253,7 @@ int main(void)
         cmocka_unit_test(test_bench_genomes), cmocka_unit_test(test_layer_costs),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_every_byte_matters),
-        cmocka_unit_test(test_largest),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
