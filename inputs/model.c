@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inputs/class_names.h"
+
 void model_free(struct model *model)
 {
     free(model->weights);
@@ -47,23 +49,10 @@ int model_tensors(struct model_tensor tensors[MODEL_TENSORS_MAX], const struct g
 
 enum error model_set_class_names(struct model *model, const char *names)
 {
-    int count = 1;
+    enum error err = class_names_check(names, model->shape.classes);
+    if (err != ERR_NONE)
+        return err;
     size_t length = strlen(names);
-    for (size_t i = 0; i < length; i++) {
-        if (names[i] < ' ' || names[i] > '~')
-            return error_set(ERR_USAGE, "class names: character %zu is not printable ASCII", i + 1);
-        if (names[i] != ',')
-            continue;
-        count++;
-        if (i == 0 || names[i - 1] == ',')
-            return error_set(ERR_USAGE, "class names: the name before character %zu is empty",
-                             i + 1);
-    }
-    if (length == 0 || names[length - 1] == ',')
-        return error_set(ERR_USAGE, "class names: the last name is empty");
-    if (count != model->shape.classes)
-        return error_set(ERR_USAGE, "class names: %d names for %d classes", count,
-                         model->shape.classes);
     if (length >= sizeof model->class_names)
         return error_set(ERR_USAGE, "class names: over %d characters", MODEL_NAMES_SIZE - 1);
     memcpy(model->class_names, names, length + 1);

@@ -44,8 +44,7 @@ struct model_tensor {
 int model_tensors(struct model_tensor tensors[MODEL_TENSORS_MAX], const struct genome *genome,
                   const struct image_shape *shape);
 
-/* ERR_USAGE unless `names` are as many names as classes, separated by commas, each of printable
-   ASCII and not empty. */
+/* As many names as classes; errors of class_names_check(). */
 enum error model_set_class_names(struct model *model, const char *names);
 
 /* The names, or the numbers "0,1,2" when there are none. */

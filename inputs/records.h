@@ -15,6 +15,13 @@
 #include "inputs/candidate.h"
 #include "inputs/settings.h"
 
+/* A test image that was taken for another class. */
+struct miss {
+    uint32_t image;       /* its index in the test file */
+    int label, predicted; /* the true class, and the wrong one */
+    double probability;   /* that the network gave to the wrong one */
+};
+
 /* One finalist retrained under one seed and scored on the test images. */
 struct confirmation {
     int64_t candidate; /* whose genome it is */
@@ -31,6 +38,11 @@ struct confirmation {
     uint32_t test_images;
     uint8_t *predictions; /* [test_images], the class with the largest logit; owned */
     uint32_t *confusion;  /* [classes][classes], row: true class, column: predicted; owned */
+    /* Some of the wrong ones, the surest first (stages/misses.h), and their pixels, [miss_count]
+       [height][width][channels], miss_size bytes each; owned. NULL when there is none. */
+    struct miss *misses;
+    uint8_t *miss_pixels;
+    size_t miss_count, miss_size;
     /* The caller's: */
     char device[CANDIDATE_DEVICE_SIZE];
     int worker;

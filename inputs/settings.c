@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inputs/class_names.h"
 #include "inputs/settings_table.h"
 #include "inputs/space_walk.h"
 
@@ -330,6 +331,8 @@ enum error settings_check(const struct settings *settings)
                          "every search.weight_* is 0: search.algorithm = %s needs a mutation; "
                          "raise one, or set search.algorithm = random",
                          algorithm_name(search->algorithm));
+    if (strcmp(settings->data.class_names, CLASS_NAMES_AUTO) != 0)
+        return class_names_check(settings->data.class_names, settings->data.classes);
     return ERR_NONE;
 }
 

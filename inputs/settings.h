@@ -25,6 +25,7 @@ struct data_settings {
     int classes;           /* labels are below it; 0: the largest training label + 1 */
     int validation_images; /* taken from the training file, stratified */
     uint64_t split_seed;
+    char class_names[2048]; /* class_names.h */
 };
 
 struct space_settings {

@@ -112,6 +112,9 @@ const struct setting setting_table[] = {
     INTEGER64(data, split_seed, "1", "", 0, MOST_EXACT,
               "Chooses the validation images. Accuracies of runs with different split seeds "
               "are not comparable."),
+    TEXT(data, class_names, "auto",
+         "The names of the classes, separated by commas, for reports and exports. auto: those of "
+         "Fashion-MNIST where data.dir is called fashion-mnist, else their numbers."),
 
     INTEGER(space, min_layers, "3", "layers", GENOME_REDUCTIONS, GENOME_MAX_LAYERS,
             "The fewest convolutions of a genome, its two reduction layers included."),

@@ -21,9 +21,11 @@ void report_html(struct text *out, const struct report *report);
 void html_put(struct text *out, const char *s);
 void html_put_genome(struct text *out, const struct genome *genome);
 
+/* The classes of the winner (report_html_classes.c). */
+void html_put_classes(struct text *out, const struct report *report);
+
 /* The sections of tables (report_html_tables.c). */
 void html_put_layers(struct text *out, const struct report *report);
-void html_put_classes(struct text *out, const struct report *report);
 void html_put_lineage(struct text *out, const struct report *report);
 void html_put_front(struct text *out, const struct report *report);
 void html_put_generations(struct text *out, const struct report *report);

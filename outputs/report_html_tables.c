@@ -8,7 +8,7 @@
 #include "outputs/report_markdown.h"
 #include "outputs/report_text.h"
 
-enum { ROWS_SHOWN = 60, MATRIX_CLASSES_MAX = 20 };
+enum { ROWS_SHOWN = 60 };
 
 static void put_number_cell(struct text *out, const char *format, double value)
 {
@@ -69,54 +69,6 @@ void html_put_layers(struct text *out, const struct report *report)
     }
     text_append(out, "</ol><p class=\"dim\">Each box: output height &#215; width &#215; channels, "
                      "and parameters (weights and biases).</p>\n");
-}
-
-static void put_matrix(struct text *out, const struct report *report)
-{
-    int classes = report->winner->classes;
-    char name[16];
-    text_append(out, "<div class=\"scroll\"><table class=\"matrix\"><caption>Test images: true "
-                     "class (rows), what the network said (columns)</caption><tr><th></th>");
-    for (int p = 0; p < classes; p++)
-        text_printf(out, "<th>%s</th>", report_class_name(name, report, p));
-    text_append(out, "</tr>\n");
-    for (int c = 0; c < classes; c++) {
-        double images = report->classes[c].images > 0 ? report->classes[c].images : 1;
-        text_printf(out, "<tr><th>%s</th>", report_class_name(name, report, c));
-        for (int p = 0; p < classes; p++) {
-            uint32_t count = report->winner->confusion[c * classes + p];
-            const char *rgb = c == p ? "30,140,70" : "210,60,40";
-            double share = count / images;
-            text_printf(out, "<td style=\"background:rgba(%s,%.2f)\">%u</td>", rgb,
-                        c == p ? 0.6 * share : fmin(0.75, 3 * share), count);
-        }
-        text_append(out, "</tr>\n");
-    }
-    text_append(out, "</table></div>\n");
-}
-
-void html_put_classes(struct text *out, const struct report *report)
-{
-    char a[16], b[16];
-    text_append(out, "<h2>Classes</h2>\n");
-    if (report->winner->classes <= MATRIX_CLASSES_MAX)
-        put_matrix(out, report);
-    text_append(out, "<div class=\"scroll\"><table><tr><th>class</th><th class=\"n\">test images"
-                     "</th><th class=\"n\">right</th><th class=\"n\">accuracy</th><th "
-                     "class=\"n\">95 % interval</th><th>most often taken for</th></tr>\n");
-    for (int c = 0; c < report->winner->classes; c++) {
-        const struct class_score *score = &report->classes[c];
-        text_printf(out, "<tr><td>%s</td><td class=\"n\">%u</td><td class=\"n\">%u</td>",
-                    report_class_name(a, report, c), score->images, score->correct);
-        put_number_cell(out, "%.4f", score->accuracy);
-        text_append(out, "<td class=\"n\">");
-        report_put_number(out, "%.4f to ", score->interval.low);
-        report_put_number(out, "%.4f", score->interval.high);
-        text_printf(out, "</td><td>%s</td></tr>\n",
-                    score->confused_with < 0 ? "-"
-                                             : report_class_name(b, report, score->confused_with));
-    }
-    text_append(out, "</table></div>\n");
 }
 
 static void put_candidate_row(struct text *out, const struct candidate *candidate)

@@ -9,26 +9,6 @@
 
 enum { MATRIX_CLASSES_MAX = 20, CONFUSIONS_SHOWN = 10, FRONT_SHOWN = 30 };
 
-const char *report_class_name(char text[16], const struct report *report, int index)
-{
-    static const char *const fashion[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
-                                          "Coat",        "Sandal",    "Shirt",    "Sneaker",
-                                          "Bag",         "Ankle boot"};
-    static const char directory[] = "fashion-mnist";
-    const char *dir = report->settings->data.dir;
-    size_t length = strlen(dir);
-    while (length > 0 && dir[length - 1] == '/')
-        length--;
-    size_t name = sizeof directory - 1;
-    bool is_fashion = report->shape.classes == 10 && length >= name &&
-                      memcmp(dir + length - name, directory, name) == 0 &&
-                      (length == name || dir[length - name - 1] == '/');
-    if (is_fashion)
-        return fashion[index];
-    snprintf(text, 16, "%d", index);
-    return text;
-}
-
 static void write_head(struct text *out, const struct report *report)
 {
     const struct candidate *best = report->best;
@@ -115,21 +95,24 @@ static void write_layers(struct text *out, const struct report *report)
 
 static void write_classes(struct text *out, const struct report *report)
 {
-    char a[16], b[16];
     text_append(out, "## Classes\n\nOn the test images, with the 95 % interval.\n\n"
                      "| class | images | right | accuracy | interval | most often taken for |\n"
                      "|---|--:|--:|--:|---|---|\n");
     for (int c = 0; c < report->winner->classes; c++) {
         const struct class_score *score = &report->classes[c];
-        text_printf(out, "| %s | %u | %u | ", report_class_name(a, report, c), score->images,
-                    score->correct);
+        text_append(out, "| ");
+        report_put_class(out, report, c);
+        text_printf(out, " | %u | %u | ", score->images, score->correct);
         report_put_number(out, "%.4f", score->accuracy);
         text_append(out, " | ");
         report_put_number(out, "%.4f to ", score->interval.low);
         report_put_number(out, "%.4f", score->interval.high);
-        text_printf(out, " | %s |\n",
-                    score->confused_with < 0 ? "-"
-                                             : report_class_name(b, report, score->confused_with));
+        text_append(out, " | ");
+        if (score->confused_with < 0)
+            text_append(out, "-");
+        else
+            report_put_class(out, report, score->confused_with);
+        text_append(out, " |\n");
     }
     text_append(out, "\n");
 }
@@ -137,17 +120,21 @@ static void write_classes(struct text *out, const struct report *report)
 static void write_matrix(struct text *out, const struct report *report)
 {
     int classes = report->winner->classes;
-    char name[16];
     text_append(out, "## Confusion matrix\n\n"
                      "Rows are true classes, columns what the network said.\n\n| |");
-    for (int p = 0; p < classes; p++)
-        text_printf(out, " %s |", report_class_name(name, report, p));
+    for (int p = 0; p < classes; p++) {
+        text_append(out, " ");
+        report_put_class(out, report, p);
+        text_append(out, " |");
+    }
     text_append(out, "\n|---|");
     for (int p = 0; p < classes; p++)
         text_append(out, "--:|");
     text_append(out, "\n");
     for (int c = 0; c < classes; c++) {
-        text_printf(out, "| **%s** |", report_class_name(name, report, c));
+        text_append(out, "| **");
+        report_put_class(out, report, c);
+        text_append(out, "** |");
         for (int p = 0; p < classes; p++)
             text_printf(out, c == p ? " **%u** |" : " %u |",
                         report->winner->confusion[c * classes + p]);
@@ -178,9 +165,11 @@ static void write_confusions(struct text *out, const struct report *report)
         }
         if (place < 0)
             break;
-        char a[16], b[16];
-        text_printf(out, "| %s | %s | %u |\n", report_class_name(a, report, place / classes),
-                    report_class_name(b, report, place % classes), confusion[place]);
+        text_append(out, "| ");
+        report_put_class(out, report, place / classes);
+        text_append(out, " | ");
+        report_put_class(out, report, place % classes);
+        text_printf(out, " | %u |\n", confusion[place]);
         before = best;
     }
     text_append(out, "\n");

@@ -192,6 +192,10 @@
   chart('curves', curves);
   timeline();
   tell();
+  window.addEventListener('load', () => {
+    made.images = [...document.images].filter((i) => i.naturalWidth > 0).length;
+    tell();
+  });
 
   const again = () => {
     readPalette();

@@ -23,7 +23,18 @@ void report_put_outside(struct text *out, const char *s)
     }
 }
 
-/* 208202 as "208,202". */
+void report_class_name(char name[CLASS_NAME_SIZE], const struct report *report, int index)
+{
+    class_name(name, class_names_of(&report->settings->data, report->shape.classes), index);
+}
+
+void report_put_class(struct text *out, const struct report *report, int index)
+{
+    char name[CLASS_NAME_SIZE];
+    report_class_name(name, report, index);
+    report_put_outside(out, name);
+}
+
 void report_put_count(struct text *out, int64_t value)
 {
     char digits[32];

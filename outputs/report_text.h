@@ -4,12 +4,17 @@
 
 #include <stdint.h>
 
+#include "inputs/class_names.h"
 #include "inputs/genome.h"
 #include "inputs/records.h"
 #include "pipeline/base/text.h"
 
 /* Text from outside (device and run names), so that it cannot change the page's structure. */
 void report_put_outside(struct text *out, const char *s);
+
+/* The name of a class, as it is in the settings, so from outside too. */
+void report_class_name(char name[CLASS_NAME_SIZE], const struct report *report, int index);
+void report_put_class(struct text *out, const struct report *report, int index);
 
 /* 208202 as "208,202". */
 void report_put_count(struct text *out, int64_t value);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inputs/class_names.h"
 #include "outputs/run_files.h"
 #include "outputs/runs_file.h"
 #include "outputs/safetensors.h"
@@ -81,11 +82,14 @@ static enum error write_weights(const struct results *results, const char *direc
                           .test_accuracy = winner->test_accuracy,
                           .weights = results->weights,
                           .weight_count = results->weight_count};
+    const char *names = class_names_of(&results->settings.data, results->run.shape.classes);
     char path[RUN_PATH_SIZE];
     enum error err = ERR_NONE;
     if ((int64_t)model.weight_count != genome_cost(&model.genome, &model.shape).parameters)
         return error_set(ERR_DATA, "the store of %s is damaged: %zu weights of its best genome",
                          directory, model.weight_count);
+    if (names[0] != '\0')
+        TRY(model_set_class_names(&model, names));
     TRY(run_path(path, directory, RUN_WEIGHTS));
     TRY(safetensors_write(path, &model));
 out:

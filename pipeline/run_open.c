@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inputs/class_names.h"
 #include "inputs/dataset.h"
 #include "outputs/file.h"
 #include "pipeline/base/clock.h"
@@ -48,6 +49,8 @@ static enum error check_data(struct store_run *info, const struct settings *sett
     TRY(images_load_training(&images, &settings->data));
     TRY(split_make(&split, &images, (uint32_t)settings->data.validation_images,
                    (uint32_t)settings->training.train_images, settings->data.split_seed));
+    if (strcmp(settings->data.class_names, CLASS_NAMES_AUTO) != 0)
+        TRY(class_names_check(settings->data.class_names, images.shape.classes));
     info->shape = images.shape;
     info->training_images = images.count;
     info->data_check = fingerprint_images(&images);

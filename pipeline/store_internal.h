@@ -44,7 +44,9 @@
                    "AND attempt = ?2 AND worker = ?3 AND status = 'running'")                      \
     X(END_JOB, "UPDATE jobs SET status = ?2 WHERE id = ?1 AND status = 'running'")                 \
     X(ADD_TEST, "INSERT INTO tests (job, test_loss, test_accuracy, classes, predictions, "         \
-                "confusion, weights) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                         \
+                "confusion, weights, miss_pixels) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")       \
+    X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(HELD_JOB, "SELECT job, attempt, started_utc_us FROM attempts WHERE worker = ?1 AND "         \
                 "status = 'running'")                                                              \
     X(LOSE_ATTEMPT, "UPDATE attempts SET status = ?3, guilty = ?4, message = ?5, "                 \
@@ -76,12 +78,15 @@
     X(READ_CONFIRMATIONS,                                                                          \
       "SELECT c.id, j.replicate, j.seed, c.genome, j.epochs, a.train_images, a.train_loss, "       \
       "a.validation_loss, a.validation_accuracy, t.test_loss, t.test_accuracy, a.images_per_s, "   \
-      "a.duration_s, t.classes, t.predictions, t.confusion, w.device, a.worker, a.started_utc_us " \
-      "FROM jobs j JOIN candidates c ON c.id = j.candidate JOIN attempts a ON a.job = j.id AND "   \
+      "a.duration_s, t.classes, t.predictions, t.confusion, w.device, a.worker, a.started_utc_us, " \
+      "t.miss_pixels FROM jobs j JOIN candidates c ON c.id = j.candidate JOIN attempts a ON a.job = j.id AND "   \
       "a.attempt = j.attempts JOIN workers w ON w.id = a.worker JOIN tests t ON t.job = j.id "     \
       "WHERE j.kind = 1 AND j.status = 'done' ORDER BY j.id")                                      \
     X(READ_WEIGHTS, "SELECT t.weights FROM tests t JOIN jobs j ON j.id = t.job WHERE j.kind = 1 "  \
                     "AND j.candidate = ?1 AND j.replicate = ?2")                                   \
+    X(READ_MISSES, "SELECT m.image, m.label, m.predicted, m.probability FROM misses m "            \
+                   "JOIN jobs j ON j.id = m.job WHERE j.kind = 1 AND j.candidate = ?1 "            \
+                   "AND j.replicate = ?2 ORDER BY m.place")                                        \
     X(READ_EPOCHS, "SELECT epoch, train_loss, train_accuracy, seconds, images_per_s FROM epochs "  \
                    "WHERE job = ?1 AND attempt = ?2 ORDER BY epoch")                               \
     X(READ_CURVES, "SELECT j.kind, j.candidate, j.replicate, e.attempt, e.epoch, e.train_loss, "   \

@@ -172,6 +172,7 @@ static enum error end_job(struct store *store, int64_t job, enum candidate_statu
 
 static enum error add_test(struct store *store, int64_t job, const struct job_result *result)
 {
+    enum error err = ERR_NONE;
     const struct confirmation *c = result->confirmation;
     size_t classes = (size_t)c->classes;
     store_use(store, STATEMENT_ADD_TEST);
@@ -182,7 +183,21 @@ static enum error add_test(struct store *store, int64_t job, const struct job_re
     store_bind_blob(store, 5, c->predictions, c->test_images);
     store_bind_blob(store, 6, c->confusion, classes * classes * sizeof *c->confusion);
     store_bind_blob(store, 7, result->weights, result->weight_count * sizeof *result->weights);
-    return store_execute(NULL, store, "write test results");
+    store_bind_blob(store, 8, c->miss_pixels, c->miss_count * c->miss_size);
+    TRY(store_execute(NULL, store, "write test results"));
+    for (size_t i = 0; i < c->miss_count; i++) {
+        const struct miss *miss = &c->misses[i];
+        store_use(store, STATEMENT_ADD_MISS);
+        store_bind_int(store, 1, job);
+        store_bind_int(store, 2, (int64_t)i);
+        store_bind_int(store, 3, miss->image);
+        store_bind_int(store, 4, miss->label);
+        store_bind_int(store, 5, miss->predicted);
+        store_bind_double(store, 6, miss->probability);
+        TRY(store_execute(NULL, store, "write a test image"));
+    }
+out:
+    return err;
 }
 
 enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pipeline/store_internal.h"
+#include "stages/confirm.h"
 
 /* A growing array of rows of `size` bytes. */
 struct rows {
@@ -63,9 +64,7 @@ out:
 
 static void free_confirmation(void *row)
 {
-    struct confirmation *c = row;
-    free(c->predictions);
-    free(c->confusion);
+    confirmation_free(row);
 }
 
 /* Columns as STATEMENT_READ_CANDIDATES and STATEMENT_READ_ATTEMPTS select them. */
@@ -161,7 +160,7 @@ static enum error read_confirmation(void *row, struct store *store)
 {
     enum error err = ERR_NONE;
     struct confirmation *c = row;
-    void *predictions = NULL, *confusion = NULL;
+    void *predictions = NULL, *confusion = NULL, *pixels = NULL;
     c->candidate = store_column_int(store, 0);
     c->replicate = (int)store_column_int(store, 1);
     c->seed = (uint64_t)store_column_int(store, 2);
@@ -183,10 +182,37 @@ static enum error read_confirmation(void *row, struct store *store)
     TRY(store_column_genome(&c->genome, store, 3));
     TRY(copy_blob(&predictions, &images, store, 14));
     TRY(copy_blob(&confusion, &bytes, store, 15));
+    if (sqlite3_column_type(store->current, 19) != SQLITE_NULL)
+        TRY(copy_blob(&pixels, &c->miss_size, store, 19)); /* of all; read_misses() divides it */
 out:
+    c->miss_pixels = pixels;
     c->predictions = predictions;
     c->confusion = confusion;
     c->test_images = (uint32_t)images;
+    return err;
+}
+
+static enum error read_miss(void *row, struct store *store)
+{
+    struct miss *miss = row;
+    miss->image = (uint32_t)store_column_int(store, 0);
+    miss->label = (int)store_column_int(store, 1);
+    miss->predicted = (int)store_column_int(store, 2);
+    miss->probability = store_column_double(store, 3);
+    return ERR_NONE;
+}
+
+static enum error read_misses(struct confirmation *c, struct store *store)
+{
+    void *rows;
+    store_use(store, STATEMENT_READ_MISSES);
+    store_bind_int(store, 1, c->candidate);
+    store_bind_int(store, 2, c->replicate);
+    enum error err = read_all(&rows, &c->miss_count, sizeof *c->misses, store, read_miss, NULL,
+                              "read the test images");
+    c->misses = rows;
+    if (err == ERR_NONE && c->miss_count > 0)
+        c->miss_size /= c->miss_count;
     return err;
 }
 
@@ -197,6 +223,13 @@ enum error store_read_confirmations(struct confirmation **list, size_t *count, s
     enum error err = read_all(&rows, count, sizeof **list, store, read_confirmation,
                               free_confirmation, "read the confirm results");
     *list = rows;
+    for (size_t i = 0; i < *count && err == ERR_NONE; i++)
+        err = read_misses(&(*list)[i], store);
+    if (err != ERR_NONE) {
+        store_free_confirmations(*list, *count);
+        *list = NULL;
+        *count = 0;
+    }
     return err;
 }
 

@@ -4,12 +4,13 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 4               /* PRAGMA user_version */
+    STORE_VERSION = 6               /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
    number in a signed column; blobs are arrays in the byte order of the machine: predictions uint8
-   [images], confusion uint32 [classes][classes], weights float. */
+   [images], confusion uint32 [classes][classes], weights float, miss_pixels uint8 [place] and the
+   pixels of an image. */
 #define STORE_SCHEMA                                                                               \
     "CREATE TABLE run ("                                                                           \
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"                                                     \
@@ -53,7 +54,11 @@ enum {
     "CREATE TABLE tests ("                                                                         \
     "  job INTEGER PRIMARY KEY REFERENCES jobs (id), test_loss REAL, test_accuracy REAL,"          \
     "  classes INTEGER NOT NULL, predictions BLOB NOT NULL, confusion BLOB NOT NULL,"              \
-    "  weights BLOB);"                                                                             \
+    "  weights BLOB, miss_pixels BLOB);"                                                           \
+    "CREATE TABLE misses ("                                                                        \
+    "  job INTEGER NOT NULL REFERENCES tests (job), place INTEGER NOT NULL,"                       \
+    "  image INTEGER NOT NULL, label INTEGER NOT NULL, predicted INTEGER NOT NULL,"                \
+    "  probability REAL NOT NULL, PRIMARY KEY (job, place)) WITHOUT ROWID;"                        \
     "CREATE TABLE events ("                                                                        \
     "  id INTEGER PRIMARY KEY, utc_us INTEGER NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL);"
 

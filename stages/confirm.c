@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "pipeline/base/rng.h"
+#include "stages/misses.h"
 
 uint64_t confirm_seed(uint64_t run_seed, int64_t candidate, int replicate)
 {
@@ -69,7 +70,7 @@ static enum error take_test(struct confirmation *result, const struct images *te
     }
     /* Counted here and not taken from the device, so that it agrees with the matrix. */
     result->test_accuracy = (double)correct / test->count;
-    return ERR_NONE;
+    return misses_choose(result, test, logits);
 }
 
 enum error confirm_score(struct confirmation *result, struct device *device,
@@ -188,5 +189,7 @@ void confirmation_free(struct confirmation *confirmation)
 {
     free(confirmation->predictions);
     free(confirmation->confusion);
+    free(confirmation->misses);
+    free(confirmation->miss_pixels);
     *confirmation = (struct confirmation){0};
 }

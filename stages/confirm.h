@@ -41,7 +41,7 @@ enum error confirm_genomes(struct confirmation *results, struct train_member *me
 
 /*
  * Scores a model on the test images: fills the test part of *result (genome, classes, test_*,
- * predictions, confusion), to be freed with confirmation_free(). `logits`, if not NULL, receives a
+ * predictions, confusion, misses), to be freed with confirmation_free(). `logits`, if not NULL, receives a
  * malloc'ed [test_images][classes], and `labels` the true classes, [test_images]. Errors as above.
  */
 enum error confirm_score(struct confirmation *result, struct device *device,

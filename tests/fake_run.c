@@ -14,7 +14,15 @@
 #include "pipeline/base/rng.h"
 #include "stages/report.h"
 
-enum { CLASSES = 10, TEST_IMAGES = 1000, CONFIRMATIONS = 2, EPOCHS = 5, LANES = 3 };
+enum {
+    CLASSES = 10,
+    TEST_IMAGES = 1000,
+    CONFIRMATIONS = 2,
+    EPOCHS = 5,
+    LANES = 3,
+    MISSES = 30,
+    PIXELS = 28 * 28
+};
 
 static const char *const devices[LANES] = {"=HYPERLINK(\"http://x.test\")", "</script><b>\"'&",
                                            "+1-800; 3,5"};
@@ -57,6 +65,8 @@ int main(int argc, char **argv)
     rng_seed(&rng, 1);
     settings_defaults(&settings, NULL);
     strcpy(settings.data.dir, "=1+1/</script>/\"data\"");
+    strcpy(settings.data.class_names, "T-shirt/top,</script><b>,=1+1,Dress,Coat,Sandal,Shirt,"
+                                      "Sneaker,Bag,A class of a rather long name");
     settings.search.cycles = (int)count;
     settings.search.population = 10;
     if (argc > 3) {
@@ -73,6 +83,8 @@ int main(int argc, char **argv)
     struct confirmation confirmations[CONFIRMATIONS];
     static uint8_t predictions[TEST_IMAGES];
     static uint32_t confusion[CLASSES * CLASSES];
+    static struct miss misses[MISSES];
+    static uint8_t miss_pixels[MISSES * PIXELS];
     if (list == NULL)
         return 1;
     int64_t best = 0;
@@ -81,6 +93,11 @@ int main(int argc, char **argv)
         if (list[i].validation_accuracy > list[best].validation_accuracy)
             best = i;
     }
+    for (int i = 0; i < MISSES; i++)
+        misses[i] =
+            (struct miss){(uint32_t)(31 * i), i % CLASSES, (i + 1) % CLASSES, 0.99 - 0.01 * i};
+    for (int i = 0; i < MISSES * PIXELS; i++)
+        miss_pixels[i] = (uint8_t)rng_below(&rng, 256);
     for (int i = 0; i < CLASSES * CLASSES; i++)
         confusion[i] = i % (CLASSES + 1) == 0 ? 91 : 1;
     for (int i = 0; i < CONFIRMATIONS; i++) {
@@ -97,6 +114,10 @@ int main(int argc, char **argv)
                                   .test_images = TEST_IMAGES,
                                   .predictions = predictions,
                                   .confusion = confusion,
+                                  .misses = misses,
+                                  .miss_pixels = miss_pixels,
+                                  .miss_count = MISSES,
+                                  .miss_size = PIXELS,
                                   .started_utc_us = list[count - 1].started_utc_us + 30000000};
         strcpy(confirmations[i].device, devices[i]);
         for (int e = 0; e < EPOCHS; e++)

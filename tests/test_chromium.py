@@ -58,6 +58,7 @@ with tempfile.TemporaryDirectory() as room:
               and charts["progress"]["mean of a generation"] == generations
               and len(charts["curves"]) == 2 and set(charts["curves"].values()) == {5}
               and charts["operators"]["children better than their parent"] == 5
+              and charts["images"] == 30
               and charts["timeline"]["lanes"] == 3 and charts["timeline"]["spans"] > 3)
         check("a name from outside became a part of the page",
               "<b>\"'&" not in dom and "alert(1)</script>" not in dom.split("</title>")[1]

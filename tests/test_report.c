@@ -162,26 +162,6 @@ static void writes_the_report(void **state)
     free(run);
 }
 
-static void names_classes_only_when_known(void **state)
-{
-    (void)state;
-    struct run *run = make_run();
-    struct report report = {.settings = &run->settings, .shape = {28, 28, 1, 10}};
-    char scratch[16];
-    strcpy(run->settings.data.dir, "/data/fashion-mnist//");
-    assert_string_equal(report_class_name(scratch, &report, 9), "Ankle boot");
-    strcpy(run->settings.data.dir, "fashion-mnist");
-    assert_string_equal(report_class_name(scratch, &report, 0), "T-shirt/top");
-    strcpy(run->settings.data.dir, "/data/not-fashion-mnist");
-    assert_string_equal(report_class_name(scratch, &report, 9), "9");
-    strcpy(run->settings.data.dir, "/data/mnist");
-    assert_string_equal(report_class_name(scratch, &report, 9), "9");
-    strcpy(run->settings.data.dir, "/data/fashion-mnist");
-    report.shape.classes = 26;
-    assert_string_equal(report_class_name(scratch, &report, 25), "25");
-    free(run);
-}
-
 static void lists_confusions_of_many_classes(void **state)
 {
     (void)state;
@@ -218,6 +198,14 @@ static void writes_the_page(void **state)
     struct text text = {0};
     strcpy(run->candidates[0].device, "</script><b>");
     run->input.run = "a</title>&";
+    strcpy(run->settings.data.class_names, "<i>,b|c,2,3,4,5,6,7,8,9");
+    struct miss miss = {77, 0, 6, 0.875};
+    uint8_t pixels[28 * 28] = {255};
+    struct confirmation *winner = &run->confirmations[1];
+    winner->misses = &miss;
+    winner->miss_pixels = pixels;
+    winner->miss_count = 1;
+    winner->miss_size = sizeof pixels;
     assert_int_equal(report_make(&report, &run->input), ERR_NONE);
     report_html(&text, &report);
     assert_int_equal(text_status(&text), ERR_NONE);
@@ -226,10 +214,18 @@ static void writes_the_page(void **state)
     assert_has(&text, "<b>35,450</b><span>parameters");
     assert_has(&text, "<td>&#60;/script&#62;&#60;b&#62;</td>");
     assert_has(&text, "\"\\u003c/script\\u003e\\u003cb\\u003e\"");
+    assert_has(&text, "\" alt=\"test image 77\"");
+    assert_has(&text, "<b>&#60;i&#62;</b><span>said 6</span><span>87.5 %</span></li>");
     assert_has(&text, "<td>diverged</td><td class=\"n\">1</td>");
     assert_has(&text, "\"id\":[0,1,2,3,5]");
     assert_has(&text, "N32k3r-R16k3r-N64k3r-R32k3r-r\"");
     assert_null(strstr(text.data, "</script><b>"));
+    assert_has(&text, "<td>&#60;i&#62;</td><td class=\"n\">10</td>");
+    assert_null(strstr(text.data, "<i>"));
+    text_free(&text);
+    report_markdown(&text, &report);
+    assert_has(&text, "\n| &lt;i> | 10 | 5 |");
+    assert_has(&text, "\n| b\\|c | 10 | 10 |");
     text_free(&text);
     report_free(&report);
 
@@ -270,7 +266,6 @@ int main(void)
         cmocka_unit_test(works_on_a_run_without_scores),
         cmocka_unit_test(passes_on_a_broken_lineage),
         cmocka_unit_test(writes_the_report),
-        cmocka_unit_test(names_classes_only_when_known),
         cmocka_unit_test(lists_confusions_of_many_classes),
         cmocka_unit_test(writes_the_page),
         cmocka_unit_test(lays_a_timeline),

@@ -213,12 +213,18 @@ static void test_confirm(void **state)
     uint8_t predictions[5] = {0, 1, 2, 1, 0};
     uint32_t confusion[9] = {2, 0, 0, 0, 1, 1, 0, 0, 1};
     float weights[3] = {0.5f, -1.25f, 3e-30f};
+    struct miss misses[2] = {{4, 1, 0, 0.75}, {2, 0, 2, 0.5}};
+    uint8_t pixels[2 * 3] = {9, 8, 7, 6, 5, 4};
     struct confirmation confirmation = {.test_loss = 0.375,
                                         .test_accuracy = 0.8,
                                         .classes = 3,
                                         .test_images = 5,
                                         .predictions = predictions,
-                                        .confusion = confusion};
+                                        .confusion = confusion,
+                                        .misses = misses,
+                                        .miss_pixels = pixels,
+                                        .miss_count = 2,
+                                        .miss_size = 3};
     struct job confirm = fixture_claim(store, worker);
     assert_int_equal(confirm.kind, JOB_CONFIRM);
     assert_int_equal(confirm.replicate, 0);
@@ -247,6 +253,16 @@ static void test_confirm(void **state)
     assert_int_equal(list[0].classes, 3);
     assert_memory_equal(list[0].confusion, confusion, sizeof confusion);
     assert_string_equal(list[0].device, "Some CPU, 3.1");
+    assert_int_equal(list[0].miss_count, 2);
+    assert_int_equal(list[0].miss_size, 3);
+    assert_memory_equal(list[0].miss_pixels, pixels, sizeof pixels);
+    for (int i = 0; i < 2; i++) {
+        const struct miss *miss = &list[0].misses[i];
+        assert_int_equal(miss->image, misses[i].image);
+        assert_int_equal(miss->label, misses[i].label);
+        assert_int_equal(miss->predicted, misses[i].predicted);
+        assert_true(miss->probability == misses[i].probability);
+    }
     struct candidate first = fixture_candidate(0);
     assert_true(genome_equal(&list[0].genome, &first.genome));
     store_free_confirmations(list, count);
