@@ -19,7 +19,17 @@ struct conv_check {
     size_t x_count, y_count, w_count;
     double *x, *w, *bias, *dy;
     double *abs_x, *abs_w, *abs_dy; /* their magnitudes */
+    uint64_t digest;
 };
+
+/* FNV-1a over values, which floats are exactly. */
+static void digest(struct conv_check *k, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    for (int i = 0; i < 8; i++)
+        k->digest = (k->digest ^ (bits >> 8 * i & 0xff)) * 0x100000001b3u;
+}
 
 static bool keeps_derivative(enum activation activation)
 {
@@ -36,15 +46,17 @@ void conv_case_text(char text[CHECK_SHAPE_SIZE], const struct conv_case *c)
 }
 
 static enum error start(struct conv_check *k, struct device *device, enum conv_family family,
-                        const struct conv_case *c)
+                        const struct conv_tiles *tiles, const struct conv_case *c)
 {
     enum error err = ERR_NONE;
     const struct conv_shape *s = &c->shape;
     static const char *const ops[CONV_FAMILY_COUNT] = {[CONV_AUTO] = "convolution",
                                                        [CONV_VECTOR] = "convolution (vector)",
                                                        [CONV_TILED] = "convolution (tiled)",
-                                                       [CONV_CLBLAST] = "convolution (clblast)"};
-    *k = (struct conv_check){.c = c, .twin = {*s, c->images, c->height, c->width}};
+                                                       [CONV_CLBLAST] = "convolution (clblast)",
+                                                       [CONV_WINOGRAD] = "convolution (winograd)"};
+    *k = (struct conv_check){
+        .c = c, .twin = {*s, c->images, c->height, c->width}, .digest = 0xcbf29ce484222325u};
     char shape[CHECK_SHAPE_SIZE];
     conv_case_text(shape, c);
     check_start(&k->check, device, ops[family], "%s", shape);
@@ -59,6 +71,8 @@ static enum error start(struct conv_check *k, struct device *device, enum conv_f
         .family = family,
         .batch = c->batch,
     };
+    if (tiles != NULL)
+        k->plan.tiles = *tiles;
     TRY(conv_create(&k->conv, device, &k->plan));
     k->x_count = (size_t)c->images * (size_t)(s->channels_in * c->height * c->width);
     k->y_count = (size_t)c->images * (size_t)(s->channels_out * out_height * out_width);
@@ -85,8 +99,10 @@ static enum error compare(struct conv_check *k, const char *what, const struct l
                                        buffer, clean_lanes);
     if (err != ERR_NONE)
         return err;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         check_value(&k->check, what, i, values[i], expected[i], sizes[i]);
+        digest(k, values[i]);
+    }
     if (got != NULL)
         *got = values;
     return ERR_NONE;
@@ -168,6 +184,8 @@ static enum error compare_sums(struct conv_check *k, const struct layout *l, cl_
         for (int part = 0; part < parts; part++)
             for (int which = 0; which < 2; which++)
                 found[which] += got[(size_t)((2 * part + which) * channels + c)];
+        digest(k, found[0]);
+        digest(k, found[1]);
         check_value(&k->check, "sums", (size_t)c, found[0], expected[0], sizes[0]);
         check_value(&k->check, "sums of products", (size_t)c, found[1], expected[1], sizes[1]);
     }
@@ -325,6 +343,7 @@ static void compare_weight_gradient(struct conv_check *k, const float *got, cons
                 size_t place = (size_t)((o * s->channels_in + i) * taps + tap);
                 double value = (double)got[GAP + conv_weight_place(k->conv, o, i, tap)];
                 check_value(&k->check, "dw", place, value, dw[place], w_sizes[place]);
+                digest(k, value);
                 found += fabs(value);
             }
     /* Places that hold no weight get exact zeros, so that the optimizer leaves them alone. */
@@ -352,8 +371,10 @@ static enum error weight_gradient(struct conv_check *k)
     twin_conv_weight_gradient(&k->twin, k->abs_x, k->abs_dy, w_sizes, b_sizes);
     TRY(run_weight_gradient(k, x, dy, true, &got));
     compare_weight_gradient(k, got, dw, w_sizes);
-    for (size_t o = 0; o < outputs; o++)
+    for (size_t o = 0; o < outputs; o++) {
         check_value(&k->check, "db", o, got[db_at + o], db[o], b_sizes[o]);
+        digest(k, got[db_at + o]);
+    }
     TRY(run_weight_gradient(k, x, dy, true, &again));
     check_that(&k->check, memcmp(got, again, (db_at + outputs) * sizeof *got) == 0,
                "the same bytes twice", 0);
@@ -366,18 +387,19 @@ out:
     return err;
 }
 
-enum error conv_check(struct device *device, enum conv_family family, const struct conv_case *c,
-                      double *worst)
+enum error conv_check(struct device *device, enum conv_family family,
+                      const struct conv_tiles *tiles, const struct conv_case *c,
+                      struct conv_outcome *outcome)
 {
     enum error err = ERR_NONE;
     struct conv_check k;
-    TRY(start(&k, device, family, c));
+    TRY(start(&k, device, family, tiles, c));
     TRY(forward(&k));
     TRY(input_gradient(&k));
     TRY(weight_gradient(&k));
 out:
     conv_destroy(k.conv);
-    if (worst != NULL)
-        *worst = k.check.worst;
+    if (outcome != NULL)
+        *outcome = (struct conv_outcome){k.check.worst, k.digest};
     return check_end(&k.check, err);
 }

@@ -20,10 +20,15 @@ void conv_case_text(char text[CHECK_SHAPE_SIZE], const struct conv_case *c);
  * Forward (with and without bias, activation and kept derivative), input gradient (with and without
  * a layer below), weight gradient (with and without bias, twice: equal bytes), the partial sums for
  * batch normalisation where the family makes them; nothing outside the results is written.
- * *worst, if not NULL, gets the largest error in units of what is allowed (check.h). ERR_NO_DEVICE
- * when that is more than 1.
+ * ERR_NO_DEVICE when an error is more than is allowed. `tiles` NULL: the family's rule. `outcome`
+ * may be NULL.
  */
-enum error conv_check(struct device *device, enum conv_family family, const struct conv_case *c,
-                      double *worst);
+struct conv_outcome {
+    double worst;    /* the largest error in units of what is allowed (check.h) */
+    uint64_t digest; /* of every bit of every result, however weights are packed */
+};
+enum error conv_check(struct device *device, enum conv_family family,
+                      const struct conv_tiles *tiles, const struct conv_case *c,
+                      struct conv_outcome *outcome);
 
 #endif

@@ -50,7 +50,8 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     struct conv_plan whole = *plan;
     if (whole.members == 0)
         whole.members = 1;
-    conv->ops = conv_family_ops(conv_family_by_rule(device, plan));
+    whole.family = conv_family_by_rule(device, plan);
+    conv->ops = conv_family_ops(whole.family);
     conv->shape = plan->shape;
     enum error err = conv->ops->create(&conv->state, device, &whole);
     if (err != ERR_NONE) {
@@ -61,6 +62,32 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     conv->group_transposed = conv->ops->group_transposed(conv->state);
     *out = conv;
     return ERR_NONE;
+}
+
+int conv_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
+                  const struct conv_plan *plan)
+{
+    return conv_family_ops(plan->family)->variants(variants, device, plan);
+}
+
+void conv_complete_tiles(struct conv_plan *plan, const struct device *device)
+{
+    struct conv_tiles variants[CONV_VARIANTS_MAX];
+    struct conv_tiles *t = &plan->tiles;
+    int count = conv_variants(variants, device, plan);
+    if (t->group == 0)
+        t->group = variants[0].group;
+    if (t->group_transposed == 0)
+        t->group_transposed = variants[0].group_transposed;
+    for (int i = 0; i < count; i++) {
+        const struct conv_tiles *v = &variants[i];
+        if (v->group == t->group) {
+            t->forward = t->forward != 0 ? t->forward : v->forward;
+            t->weight_gradient = t->weight_gradient != 0 ? t->weight_gradient : v->weight_gradient;
+        }
+        if (v->group_transposed == t->group_transposed)
+            t->input_gradient = t->input_gradient != 0 ? t->input_gradient : v->input_gradient;
+    }
 }
 
 void conv_destroy(struct conv *conv)

@@ -69,18 +69,39 @@ struct conv_chain {
 };
 
 /*
+ * How a family cuts a convolution into tiles; a 0 leaves that to the family's own rule. Tiles
+ * change the time of a pass and not one bit of its results; only the tiles that conv_variants()
+ * lists may be asked for. The first two decide how weights are packed.
+ */
+struct conv_tiles {
+    int group, group_transposed; /* vector, winograd: vectors in a weight group; tiled: channels */
+    int forward, input_gradient; /* pixels of a tile (winograd: squares of 4x4) */
+    int weight_gradient;         /* input channels of a tile; tiled: and taps */
+};
+
+/*
  * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
  * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
- * any. `family` may be CONV_AUTO (conv_family.h). `batch` is the largest number of images of a
- * member in a call. `members` 0 counts as 1.
+ * any. `family` may be CONV_AUTO (conv_family.h), and then `tiles` are zeros. `batch` is the
+ * largest number of images of a member in a call. `members` 0 counts as 1.
  */
 struct conv_plan {
     struct conv_shape shape;
     struct layout input, output, gradient, input_gradient;
     enum conv_family family;
+    struct conv_tiles tiles;
     int batch;
     int members;
 };
+
+enum { CONV_VARIANTS_MAX = 8 };
+
+/* The tiles that are worth timing for a plan of a family other than CONV_AUTO, the family's own
+   rule first; what a family has no choice of is 0 in all. Passes are independent but for the
+   groups: a forward pass and a weight gradient of one group from two variants may be put together,
+   and an input gradient from a third. Returns how many, at least 1. */
+int conv_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
+                  const struct conv_plan *plan);
 
 enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan);
 void conv_destroy(struct conv *conv);

@@ -15,6 +15,8 @@ struct conv_family_ops {
        is at least 1. */
     enum error (*create)(void **state, struct device *device, const struct conv_plan *plan);
     void (*destroy)(void *state); /* NULL is allowed */
+    int (*variants)(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
+                    const struct conv_plan *plan);
     int (*group)(const void *state);
     int (*group_transposed)(const void *state);
     int (*splits)(const void *state);
@@ -38,6 +40,9 @@ const struct conv_family_ops *conv_family_ops(enum conv_family family);
  * differently, so this follows from the plan alone and never from timing.
  */
 enum conv_family conv_family_by_rule(const struct device *device, const struct conv_plan *plan);
+
+/* Puts the rule's tiles where plan->tiles has zeros: for a family's create(). */
+void conv_complete_tiles(struct conv_plan *plan, const struct device *device);
 
 /* Whether the winograd family can do this convolution. */
 bool conv_winograd_fits(const struct conv_plan *plan);

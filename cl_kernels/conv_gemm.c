@@ -111,6 +111,15 @@ out:
     return err;
 }
 
+static int gemm_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
+                         const struct conv_plan *plan)
+{
+    (void)device;
+    (void)plan;
+    variants[0] = (struct conv_tiles){0}; /* the tiles are CLBlast's */
+    return 1;
+}
+
 static int gemm_group(const void *state)
 {
     return ((const struct gemm_conv *)state)->group;
@@ -387,6 +396,7 @@ const struct conv_family_ops conv_gemm_ops = {
     .name = "clblast",
     .create = gemm_create,
     .destroy = gemm_destroy,
+    .variants = gemm_variants,
     .group = gemm_group,
     .group_transposed = gemm_group_transposed,
     .splits = gemm_splits,

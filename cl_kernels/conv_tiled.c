@@ -23,8 +23,8 @@ struct tile {
 struct tiled_conv {
     struct device *device;
     struct conv_plan plan;
-    struct tile tile, tile_transposed;
-    int reduced; /* taps * input channels */
+    struct tile tile, tile_weights, tile_transposed; /* tile_weights: of the weight gradient */
+    int reduced;                                     /* taps * input channels */
     int splits;
     struct tiled_phase phases[4]; /* of the input gradient */
     int phase_count;
@@ -45,26 +45,30 @@ static size_t local_bytes(const struct tile *t)
     return sizeof(float) * (size_t)(slices + (gather > weight ? gather : weight));
 }
 
-/*
- * The width of a weight group: a narrow one fills up fewer channels, a wide one reads x less often
- * (the factors are the share of loads in a slice, roughly). Then whatever the device's limits ask
- * for. The result holds for a work-group of a single item, too.
- */
-static struct tile choose_tile(const struct device_info *info, int channels)
+static const int widths[] = {64, 32, 16}, heights[] = {64, 128, 32}; /* a rule's height first */
+
+/* The width of a weight group by the rule: a narrow one fills up fewer channels, a wide one reads x
+   less often (the prices are the share of loads in a slice, roughly). */
+static int rule_width(int channels)
 {
-    static const struct {
-        int width;
-        double price;
-    } widths[] = {{64, 1.0}, {32, 1.15}, {16, 1.4}};
-    struct tile t = {.bm = 64, .bk = 16, .tm = 4, .tn = 4};
+    static const double prices[] = {1.0, 1.15, 1.4};
     double best = 1e30;
+    int width = 0;
     for (int i = 0; i < 3; i++) {
-        int padded = (channels + widths[i].width - 1) / widths[i].width * widths[i].width;
-        if (padded * widths[i].price < best) {
-            best = padded * widths[i].price;
-            t.bn = widths[i].width;
+        int padded = (channels + widths[i] - 1) / widths[i] * widths[i];
+        if (padded * prices[i] < best) {
+            best = padded * prices[i];
+            width = widths[i];
         }
     }
+    return width;
+}
+
+/* A tile of height x width, or what the device's limits leave of it. The result holds for a
+   work-group of a single item, too. */
+static struct tile make_tile(const struct device_info *info, int height, int width)
+{
+    struct tile t = {.bm = height, .bn = width, .bk = 16, .tm = height >= 128 ? 8 : 4, .tn = 4};
     while (items(&t) > 1 && (size_t)items(&t) > info->max_work_group) {
         if (t.bm > t.tm)
             t.bm /= 2;
@@ -74,6 +78,43 @@ static struct tile choose_tile(const struct device_info *info, int channels)
     while (local_bytes(&t) > info->local_bytes && t.bk > 1)
         t.bk /= 2;
     return t;
+}
+
+/* The rule's tile, other heights, other widths; none that the device cuts down to another one. */
+static int list_tiles(struct tile list[CONV_VARIANTS_MAX], const struct device_info *info,
+                      int channels)
+{
+    int count = 0, width = rule_width(channels);
+    list[count++] = make_tile(info, heights[0], width);
+    for (int i = 1; i < 3; i++) {
+        list[count] = make_tile(info, heights[i], width);
+        count += list[count].bm == heights[i];
+    }
+    for (int i = 0; i < 3; i++) {
+        list[count] = make_tile(info, heights[0], widths[i]);
+        count += widths[i] != width && list[count].bm == heights[0];
+    }
+    return count;
+}
+
+static int tiled_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
+                          const struct device *device, const struct conv_plan *plan)
+{
+    const struct device_info *info = device_get_info(device);
+    struct tile forward[CONV_VARIANTS_MAX], gradient[CONV_VARIANTS_MAX];
+    int forwards = list_tiles(forward, info, plan->shape.channels_out);
+    int gradients = list_tiles(gradient, info, plan->shape.channels_in);
+    int count = forwards > gradients ? forwards : gradients;
+    for (int i = 0; i < count; i++) {
+        const struct tile *f = &forward[i < forwards ? i : 0];
+        const struct tile *g = &gradient[i < gradients ? i : 0];
+        variants[i] = (struct conv_tiles){.group = f->bn,
+                                          .group_transposed = g->bn,
+                                          .forward = f->bm,
+                                          .input_gradient = g->bm,
+                                          .weight_gradient = f->bm};
+    }
+    return count;
 }
 
 static void tiled_destroy(void *state)
@@ -174,18 +215,21 @@ static size_t partial_floats(const struct tiled_conv *c)
     return dw_floats(c) + (size_t)(groups(&c->tile, c->plan.shape.channels_out) * c->tile.bn);
 }
 
-/* The batch is split until there are a few work-groups for every compute unit. The other members of
-   a pack do not count: the order of a sum must not depend on them. */
+/* The batch is split until there are a few work-groups for every compute unit. Neither the other
+   members of a pack count, nor a tuned tile: the order of a sum must not depend on them. */
 static int choose_splits(const struct tiled_conv *c)
 {
-    int tiles =
-        (c->reduced + c->tile.bm - 1) / c->tile.bm * groups(&c->tile, c->plan.shape.channels_out);
-    int splits = (4 * device_get_info(c->device)->compute_units + tiles - 1) / tiles;
+    const struct device_info *info = device_get_info(c->device);
+    int outputs = c->plan.shape.channels_out;
+    struct tile rule = make_tile(info, heights[0], rule_width(outputs));
+    int tiles = (c->reduced + rule.bm - 1) / rule.bm * groups(&rule, outputs);
+    int splits = (4 * info->compute_units + tiles - 1) / tiles;
     if (splits > MAX_SPLITS)
         splits = MAX_SPLITS;
     if (splits > c->plan.batch)
         splits = c->plan.batch;
-    while (splits > 1 && (size_t)splits * partial_floats(c) > PARTIAL_FLOATS_MAX)
+    size_t floats = (size_t)(groups(&rule, outputs) * rule.bn) * (size_t)(c->reduced + 1);
+    while (splits > 1 && (size_t)splits * floats > PARTIAL_FLOATS_MAX)
         splits--;
     return splits;
 }
@@ -210,8 +254,11 @@ static enum error tiled_create(void **state, struct device *device, const struct
     c->device = device;
     c->plan = *plan;
     c->reduced = s->kernel * s->kernel * s->channels_in;
-    c->tile = choose_tile(info, s->channels_out);
-    c->tile_transposed = choose_tile(info, s->channels_in);
+    conv_complete_tiles(&c->plan, device);
+    const struct conv_tiles *t = &c->plan.tiles;
+    c->tile = make_tile(info, t->forward, t->group);
+    c->tile_weights = make_tile(info, t->weight_gradient, t->group);
+    c->tile_transposed = make_tile(info, t->input_gradient, t->group_transposed);
     c->splits = choose_splits(c);
     if (local_bytes(&c->tile) > info->local_bytes ||
         local_bytes(&c->tile_transposed) > info->local_bytes) {
@@ -225,7 +272,7 @@ static enum error tiled_create(void **state, struct device *device, const struct
     if (c->splits > 1)
         TRY(scratch(&partial, c));
     TRY(build(&c->forward, device, &c->tile, false, "tiled_gather"));
-    TRY(build(&c->weight_gradient, device, &c->tile, false, "tiled_weight_gradient"));
+    TRY(build(&c->weight_gradient, device, &c->tile_weights, false, "tiled_weight_gradient"));
     TRY(build(&c->add_splits, device, &c->tile, false, "tiled_add_splits"));
     if (c->phase_count > 0)
         TRY(build(&c->input_gradient, device, &c->tile_transposed, true, "tiled_gather"));
@@ -417,8 +464,9 @@ static enum error tiled_weight_gradient(void *state, cl_mem x, cl_mem dy, struct
     launch_buffer(&launch, to);
     launch_buffer(&launch, c->table);
     launch_struct(&launch, &args, sizeof args);
-    TRY(run(&launch, &c->tile, (c->reduced + c->tile.bm - 1) / c->tile.bm,
-            groups(&c->tile, p->shape.channels_out), p->members * c->splits));
+    const struct tile *t = &c->tile_weights;
+    TRY(run(&launch, t, (c->reduced + t->bm - 1) / t->bm, groups(t, p->shape.channels_out),
+            p->members * c->splits));
     if (c->splits > 1)
         TRY(add_splits(c, to, dw, db));
 out:
@@ -429,6 +477,7 @@ const struct conv_family_ops conv_tiled_ops = {
     .name = "tiled",
     .create = tiled_create,
     .destroy = tiled_destroy,
+    .variants = tiled_variants,
     .group = tiled_group,
     .group_transposed = tiled_group_transposed,
     .splits = tiled_splits,

@@ -16,9 +16,8 @@ _Static_assert(sizeof((struct gather_args){0}.activations) == PACK_MAX * sizeof(
 
 struct vector_conv {
     struct device *device;
-    struct conv_plan plan;
+    struct conv_plan plan;           /* its tiles are complete */
     int vectors, vectors_transposed; /* in a weight group */
-    int tile;                        /* input channels of a weight-gradient tile */
     int splits, groups_per_item;     /* of the weight gradient */
     /* An input of few channels is read as one channel a float of a tap row: see below. */
     bool merged;
@@ -35,11 +34,11 @@ static int group_vectors(int blocks)
 
 /* Results in a register tile: least work a row, counting that a tile costs at least the latency
    of its fused multiply-adds and a little of its own. */
-static int tile_pixels(int width, int vectors)
+static int tile_pixels(int width, int vectors, int most_sums)
 {
     int best = 1;
     double best_cost = 1e30;
-    for (int pixels = 1; pixels <= MAX_PIXELS && pixels * vectors <= MAX_SUMS; pixels++) {
+    for (int pixels = 1; pixels <= MAX_PIXELS && pixels * vectors <= most_sums; pixels++) {
         int tiles = (width + pixels - 1) / pixels;
         int sums = pixels * vectors;
         double cost = tiles * ((sums < 8 ? 8 : sums) + 1.0);
@@ -51,6 +50,75 @@ static int tile_pixels(int width, int vectors)
     return best;
 }
 
+/* An input of few channels is read as one channel a float of a tap row: see `merged`. */
+static bool is_merged(const struct conv_plan *plan)
+{
+    return plan->input.lanes == plan->shape.channels_in && plan->input.lanes < 8;
+}
+
+static int lanes_read(const struct conv_plan *plan)
+{
+    return is_merged(plan) ? plan->shape.kernel * plan->shape.channels_in : plan->input.lanes;
+}
+
+/* Input channels in a tile of the weight gradient: a whole part of those of a block. */
+static int tile_channels(const struct conv_plan *plan, int vectors)
+{
+    if (is_merged(plan))
+        return lanes_read(plan);
+    if (vectors == 1)
+        return plan->input.lanes;
+    return vectors == 4 ? 4 : 8;
+}
+
+static int width_of_phase(const struct conv_plan *plan)
+{
+    return (plan->input.width + plan->shape.stride - 1) / plan->shape.stride;
+}
+
+static int input_blocks(const struct conv_plan *plan)
+{
+    return layout_make(1, 1, plan->shape.channels_in, 0).blocks;
+}
+
+struct register_tile {
+    int vectors, pixels;
+};
+
+/* The rule's, then as many pixels as half the registers hold, then other groups. */
+static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX], int blocks, int width)
+{
+    int vectors = group_vectors(blocks), count = 0;
+    list[count++] = (struct register_tile){vectors, tile_pixels(width, vectors, MAX_SUMS)};
+    int fewer = tile_pixels(width, vectors, MAX_SUMS / 2);
+    if (fewer != list[0].pixels)
+        list[count++] = (struct register_tile){vectors, fewer};
+    for (int other = 4; other >= 1; other--)
+        if (other != vectors && blocks % other == 0)
+            list[count++] = (struct register_tile){other, tile_pixels(width, other, MAX_SUMS)};
+    return count;
+}
+
+static int vector_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
+                           const struct device *device, const struct conv_plan *plan)
+{
+    (void)device;
+    struct register_tile forward[CONV_VARIANTS_MAX], gradient[CONV_VARIANTS_MAX];
+    int forwards = gather_variants(forward, plan->output.blocks, plan->output.width);
+    int gradients = gather_variants(gradient, input_blocks(plan), width_of_phase(plan));
+    int count = forwards > gradients ? forwards : gradients;
+    for (int i = 0; i < count; i++) {
+        struct register_tile f = forward[i < forwards ? i : 0];
+        struct register_tile g = gradient[i < gradients ? i : 0];
+        variants[i] = (struct conv_tiles){.group = f.vectors,
+                                          .group_transposed = g.vectors,
+                                          .forward = f.pixels,
+                                          .input_gradient = g.pixels,
+                                          .weight_gradient = tile_channels(plan, f.vectors)};
+    }
+    return count;
+}
+
 static enum error build(cl_kernel *out, struct device *device, const char *kernel,
                         const char *options)
 {
@@ -60,14 +128,13 @@ static enum error build(cl_kernel *out, struct device *device, const char *kerne
 }
 
 static enum error build_gather(cl_kernel *out, const struct vector_conv *c, bool gradient,
-                               const struct layout *to, int vectors, int lanes_read, int step,
-                               int width)
+                               const struct layout *to, int vectors, int pixels, int x_lanes,
+                               int step)
 {
     char options[160];
     snprintf(options, sizeof options,
              "-D LANES=%d -D VECTORS=%d -D PIXELS=%d -D X_LANES=%d -D X_STEP=%d%s", to->lanes,
-             vectors, tile_pixels(width, vectors), lanes_read, step,
-             gradient ? " -D GRADIENT" : "");
+             vectors, pixels, x_lanes, step, gradient ? " -D GRADIENT" : "");
     return build(out, c->device, "conv_gather", options);
 }
 
@@ -92,8 +159,9 @@ static void share_weight_gradient(struct vector_conv *c)
 {
     const struct conv_plan *p = &c->plan;
     int units = device_get_info(c->device)->compute_units;
-    int groups = p->output.blocks / c->vectors;
-    c->groups_per_item = units == 1 ? groups : 1;
+    /* Not those of a tuned tile: the splits decide the order of sums. */
+    int groups = p->output.blocks / group_vectors(p->output.blocks);
+    c->groups_per_item = units == 1 ? p->output.blocks : 1;
     c->splits = 1;
     if (units > 1) {
         int splits = (4 * units + groups - 1) / groups;
@@ -111,26 +179,26 @@ static enum error vector_create(void **state, struct device *device, const struc
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
     c->device = device;
     c->plan = *plan;
-    c->vectors = group_vectors(plan->output.blocks);
-    c->vectors_transposed = group_vectors(layout_make(1, 1, plan->shape.channels_in, 0).blocks);
+    conv_complete_tiles(&c->plan, device);
+    const struct conv_tiles *t = &c->plan.tiles;
+    c->vectors = t->group;
+    c->vectors_transposed = t->group_transposed;
 
     const struct conv_shape *s = &plan->shape;
     const struct layout *in = &plan->input;
-    c->merged = in->lanes == s->channels_in && in->lanes < 8;
-    int lanes_read = c->merged ? s->kernel * s->channels_in : in->lanes;
-    c->tile = c->merged ? lanes_read : c->vectors == 1 && in->lanes == 16 ? 16 : 8;
+    c->merged = is_merged(plan);
+    int x_lanes = lanes_read(plan);
     share_weight_gradient(c);
 
-    TRY(build_gather(&c->forward, c, false, &plan->output, c->vectors, lanes_read,
-                     in->lanes * s->stride, plan->output.width));
+    TRY(build_gather(&c->forward, c, false, &plan->output, c->vectors, t->forward, x_lanes,
+                     in->lanes * s->stride));
     if (plan->input_gradient.channels > 0)
         TRY(build_gather(&c->input_gradient, c, true, &plan->input_gradient, c->vectors_transposed,
-                         plan->gradient.lanes, plan->gradient.lanes,
-                         (in->width + s->stride - 1) / s->stride));
+                         t->input_gradient, plan->gradient.lanes, plan->gradient.lanes));
     char options[160];
     snprintf(options, sizeof options,
              "-D LANES=%d -D VECTORS=%d -D TILE=%d -D X_LANES=%d -D X_STEP=%d",
-             plan->gradient.lanes, c->vectors, c->tile, lanes_read, in->lanes * s->stride);
+             plan->gradient.lanes, c->vectors, t->weight_gradient, x_lanes, in->lanes * s->stride);
     TRY(build(&c->weight_gradient, device, "conv_weight_gradient", options));
     *state = c;
     return ERR_NONE;
@@ -310,6 +378,7 @@ const struct conv_family_ops conv_vector_ops = {
     .makes_sums = true,
     .create = vector_create,
     .destroy = vector_destroy,
+    .variants = vector_variants,
     .group = vector_group,
     .group_transposed = vector_group_transposed,
     .splits = vector_splits,

@@ -12,8 +12,9 @@ extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_sou
 enum {
     POINTS = 36, /* as in conv_winograd.cl */
     OUTPUT_TILE = 4,
-    PIXELS = 8,         /* tiles in a register tile */
-    CHANNEL_TILE = 8,   /* input channels in one of the weight gradient */
+    PIXELS = 8, /* tiles in a register tile, by the rule */
+    MAX_PIXELS = 14,
+    MAX_SUMS = 28,      /* vectors of sums that the registers hold */
     MOST_CHUNK = 16,    /* images */
     LEAST_COLUMNS = 32, /* tiles of a chunk, where the batch has as many */
     ITEMS_PER_UNIT = 2  /* of a device with several units */
@@ -26,6 +27,7 @@ _Static_assert(sizeof((struct winograd_args){0}.activations) == PACK_MAX * sizeo
 struct direction {
     struct layout from, to;
     int channels, vectors, groups; /* channels are read, groups of vectors written */
+    int pixels;                    /* tiles in a register tile */
     int chunk, columns;            /* images of a chunk, its tiles in whole register tiles */
     cl_kernel weights, run;
 };
@@ -60,7 +62,51 @@ static int round_up(int value, int unit)
     return (value + unit - 1) / unit * unit;
 }
 
-/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places. */
+/* Input channels in a register tile of the weight gradient: a whole part of a block. */
+static int tile_channels(int vectors)
+{
+    return vectors == 4 ? 4 : 8;
+}
+
+struct register_tile {
+    int vectors, pixels;
+};
+
+/* The rule's, then as many pixels as the registers hold, then other groups. */
+static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX], int blocks)
+{
+    int vectors = group_vectors(blocks), count = 0;
+    list[count++] = (struct register_tile){vectors, PIXELS};
+    for (int other = 4; other >= 1; other--) {
+        int pixels = MAX_SUMS / other < MAX_PIXELS ? MAX_SUMS / other : MAX_PIXELS;
+        if (blocks % other == 0)
+            list[count++] = (struct register_tile){other, pixels};
+    }
+    return count;
+}
+
+static int winograd_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
+                             const struct device *device, const struct conv_plan *plan)
+{
+    (void)device;
+    struct register_tile forward[CONV_VARIANTS_MAX], gradient[CONV_VARIANTS_MAX];
+    int forwards = gather_variants(forward, plan->output.blocks);
+    int gradients = gather_variants(gradient, layout_make(1, 1, plan->shape.channels_in, 0).blocks);
+    int count = forwards > gradients ? forwards : gradients;
+    for (int i = 0; i < count; i++) {
+        struct register_tile f = forward[i < forwards ? i : 0];
+        struct register_tile g = gradient[i < gradients ? i : 0];
+        variants[i] = (struct conv_tiles){.group = f.vectors,
+                                          .group_transposed = g.vectors,
+                                          .forward = f.pixels,
+                                          .input_gradient = g.pixels,
+                                          .weight_gradient = tile_channels(f.vectors)};
+    }
+    return count;
+}
+
+/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places. Follows from the
+   rule's PIXELS, whatever the tiles: it decides the order of sums over a batch. */
 static void choose_chunk(struct direction *d, int batch)
 {
     int tiles = tiles_of(d->from.height) * tiles_of(d->from.width);
@@ -72,7 +118,7 @@ static void choose_chunk(struct direction *d, int batch)
         if (enough && waste < least_waste - 0.005) {
             least_waste = waste;
             d->chunk = chunk;
-            d->columns = columns;
+            d->columns = round_up(columns, d->pixels);
         }
         if (enough && chunk * tiles >= 2 * LEAST_COLUMNS)
             break;
@@ -80,10 +126,10 @@ static void choose_chunk(struct direction *d, int batch)
 }
 
 static struct direction plan_direction(const struct layout *from, const struct layout *to,
-                                       int channels, int batch)
+                                       int channels, int vectors, int pixels, int batch)
 {
-    struct direction d = {.from = *from, .to = *to, .channels = channels};
-    d.vectors = group_vectors(to->blocks);
+    struct direction d = {
+        .from = *from, .to = *to, .channels = channels, .vectors = vectors, .pixels = pixels};
     d.groups = to->blocks / d.vectors;
     choose_chunk(&d, batch);
     return d;
@@ -144,22 +190,26 @@ static enum error winograd_create(void **state, struct device *device, const str
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
     c->device = device;
     c->plan = *plan;
-    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, plan->batch);
+    conv_complete_tiles(&c->plan, device);
+    const struct conv_tiles *t = &c->plan.tiles;
+    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, t->group,
+                                t->forward, plan->batch);
     int units = device_get_info(device)->compute_units;
     int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
     c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
     if (c->items > chunks)
         c->items = chunks;
-    snprintf(pixels, sizeof pixels, " -D PIXELS=%d", PIXELS);
-    snprintf(gradient, sizeof gradient, " -D PIXELS=%d -D GRADIENT", PIXELS);
-    snprintf(tile, sizeof tile, " -D TILE=%d", CHANNEL_TILE);
+    snprintf(pixels, sizeof pixels, " -D PIXELS=%d", t->forward);
+    snprintf(gradient, sizeof gradient, " -D PIXELS=%d -D GRADIENT", t->input_gradient);
+    snprintf(tile, sizeof tile, " -D TILE=%d", t->weight_gradient);
     TRY(build(&c->forward.weights, device, &c->forward, pixels, "winograd_weights"));
     TRY(build(&c->forward.run, device, &c->forward, pixels, "winograd_conv"));
     TRY(build(&c->weight_gradient, device, &c->forward, tile, "winograd_weight_gradient"));
     TRY(build(&c->weight_sum, device, &c->forward, tile, "winograd_weight_sum"));
     if (plan->input_gradient.channels > 0) {
-        c->gradient = plan_direction(&plan->gradient, &plan->input_gradient,
-                                     plan->shape.channels_out, plan->batch);
+        c->gradient =
+            plan_direction(&plan->gradient, &plan->input_gradient, plan->shape.channels_out,
+                           t->group_transposed, t->input_gradient, plan->batch);
         TRY(build(&c->gradient.weights, device, &c->gradient, gradient, "winograd_weights"));
         TRY(build(&c->gradient.run, device, &c->gradient, gradient, "winograd_conv"));
     }
@@ -179,8 +229,7 @@ static int winograd_group(const void *state)
 static int winograd_group_transposed(const void *state)
 {
     const struct winograd_conv *c = state;
-    struct layout l = layout_make(1, 1, c->plan.shape.channels_in, 0);
-    return group_vectors(l.blocks) * l.lanes;
+    return c->plan.tiles.group_transposed * layout_lanes(c->plan.shape.channels_in);
 }
 
 static int winograd_splits(const void *state)
@@ -356,6 +405,7 @@ const struct conv_family_ops conv_winograd_ops = {
     .makes_sums = true,
     .create = winograd_create,
     .destroy = winograd_destroy,
+    .variants = winograd_variants,
     .group = winograd_group,
     .group_transposed = winograd_group_transposed,
     .splits = winograd_splits,

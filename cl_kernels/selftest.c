@@ -27,12 +27,12 @@ static enum error convolutions(struct device *device, enum conv_family family,
     char op[64], shape[CHECK_SHAPE_SIZE];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct conv_case *c = &cases[i];
-        double worst;
-        enum error err = conv_check(device, family, c, &worst);
+        struct conv_outcome outcome;
+        enum error err = conv_check(device, family, NULL, c, &outcome);
         if (w->watch != NULL) {
             snprintf(op, sizeof op, "convolution (%s)", conv_family_name(family));
             conv_case_text(shape, c);
-            w->watch(op, shape, worst, w->user);
+            w->watch(op, shape, outcome.worst, w->user);
         }
         if (err != ERR_NONE)
             return err;

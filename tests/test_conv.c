@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "cl_kernels/check_conv.h"
+#include "cl_kernels/conv_family.h"
 #include "cl_kernels/device.h"
 #include "pipeline/base/rng.h"
 
@@ -29,10 +30,11 @@ static void ok(enum error err)
 static void run(enum conv_family family, const struct conv_case *c)
 {
     char text[CHECK_SHAPE_SIZE];
-    double worst;
+    struct conv_outcome outcome;
     conv_case_text(text, c);
-    enum error err = conv_check(device, family, c, &worst);
-    print_message("%s: %s: %.3f of the allowed error\n", conv_family_name(family), text, worst);
+    enum error err = conv_check(device, family, NULL, c, &outcome);
+    print_message("%s: %s: %.3f of the allowed error\n", conv_family_name(family), text,
+                  outcome.worst);
     ok(err);
 }
 
@@ -82,6 +84,61 @@ static void test_random_cases(void **state)
         c.activation = (enum activation)rng_below(&rng, ACT_COUNT + 1);
         c.extra_halo = (int)rng_below(&rng, 3);
         run(family, &c);
+    }
+}
+
+/* The family that does the case when `family` is asked for; its variants are those that can be
+ * used. */
+static int list_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], enum conv_family family,
+                         const struct conv_case *c)
+{
+    const struct conv_shape *s = &c->shape;
+    int height = (c->height + s->stride - 1) / s->stride;
+    int width = (c->width + s->stride - 1) / s->stride, halo = s->kernel / 2 + c->extra_halo;
+    struct conv_plan plan = {
+        .shape = *s,
+        .input = layout_make_image(c->height, c->width, s->channels_in, halo),
+        .output = layout_make(height, width, s->channels_out, 1 + c->extra_halo),
+        .gradient = layout_make(height, width, s->channels_out, halo),
+        .input_gradient = layout_make(c->height, c->width, s->channels_in, c->extra_halo),
+        .family = family,
+        .batch = c->batch,
+    };
+    plan.family = conv_family_by_rule(device, &plan);
+    return conv_variants(variants, device, &plan);
+}
+
+/* Tiles change no bit of any result: every variant, and tiles put together from several. Groups of
+   1 to 4 blocks, blocks of 8 and of 16, a batch that several items share. */
+static void test_tiles(void **state)
+{
+    enum conv_family family = *(const enum conv_family *)*state;
+    static const struct conv_case tiled_cases[] = {
+        {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},  {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
+        {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0}, {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
+        {{24, 17, 3, 1}, 3, 28, 2, 1, ACT_GELU, 2},
+    };
+    for (size_t i = 0; i < sizeof tiled_cases / sizeof *tiled_cases; i++) {
+        const struct conv_case *c = &tiled_cases[i];
+        struct conv_tiles variants[CONV_VARIANTS_MAX];
+        struct conv_outcome rule, outcome;
+        char text[CHECK_SHAPE_SIZE];
+        int count = list_variants(variants, family, c);
+        conv_case_text(text, c);
+        ok(conv_check(device, family, NULL, c, &rule));
+        for (int v = 0; v < count; v++) {
+            struct conv_tiles tiles = variants[v];
+            if (v % 2 == 1) { /* of two variants */
+                tiles.group_transposed = variants[count - 1].group_transposed;
+                tiles.input_gradient = variants[count - 1].input_gradient;
+            }
+            print_message("%s: %s: group %d, %d, forward %d, gradients %d, %d\n",
+                          conv_family_name(family), text, tiles.group, tiles.group_transposed,
+                          tiles.forward, tiles.input_gradient, tiles.weight_gradient);
+            ok(conv_check(device, family, &tiles, c, &outcome));
+            assert_true(outcome.digest == rule.digest);
+        }
+        assert_true(count > 1 || family == CONV_CLBLAST);
     }
 }
 
@@ -144,6 +201,7 @@ int main(int argc, char **argv)
         CMUnitTestFunction function;
     } kinds[] = {{"cases", test_cases},
                  {"random cases", test_random_cases},
+                 {"tiles", test_tiles},
                  {"NaN is seen", test_nan_is_seen}};
     enum { KINDS = sizeof kinds / sizeof *kinds, FAMILIES = sizeof families / sizeof *families };
     int failures = 0, found = 0;

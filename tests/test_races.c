@@ -95,7 +95,7 @@ static void test_tiled(void **state)
         {{9, 8, 1, 2}, 3, 5, 2, 2, ACT_COUNT, 0}, {{1, 1, 7, 1}, 3, 3, 9, 8, ACT_SIGMOID, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ok(conv_check(device, CONV_TILED, &cases[i], NULL));
+        ok(conv_check(device, CONV_TILED, NULL, &cases[i], NULL));
         assert_no_report();
     }
 }
