@@ -1,6 +1,7 @@
 /*
- * The table of settings, for settings.c alone: one row a key, and how a value becomes text and
- * back. Everything that speaks of keys (files, --set, printing, the manual) walks this table.
+ * The table of settings: one row a key, and how a value becomes text and back. What speaks of keys
+ * (files, --set, printing, the manual, completion in shells) walks this table; what uses settings
+ * needs inputs/settings.h only.
  */
 #ifndef CLADE_INPUTS_SETTINGS_TABLE_H
 #define CLADE_INPUTS_SETTINGS_TABLE_H

@@ -18,6 +18,7 @@ const struct command *const all_commands[] = {&command_run,
                                               &command_export,
                                               &command_export_csv,
                                               &command_report,
+                                              &command_completion,
                                               &command_worker,
                                               NULL};
 

@@ -48,7 +48,7 @@ out:
 
 static const struct option_row options[] = {
     {"out", OPTION_OUT, "DIR", "where to write; new or empty"},
-    {"dialect", OPTION_DIALECT, "NAME", "rfc4180 or excel-eu; as the run's settings say"},
+    {"dialect", OPTION_DIALECT, "DIALECT", "rfc4180 or excel-eu; as the run's settings say"},
     {0},
 };
 
