@@ -37,6 +37,7 @@ struct confirmation {
     int classes;
     uint32_t test_images;
     uint8_t *predictions; /* [test_images], the class with the largest logit; owned */
+    uint8_t *labels;      /* [test_images], the true classes; owned */
     uint32_t *confusion;  /* [classes][classes], row: true class, column: predicted; owned */
     /* Some of the wrong ones, the surest first (stages/misses.h), and their pixels, [miss_count]
        [height][width][channels], miss_size bytes each; owned. NULL when there is none. */
@@ -72,6 +73,41 @@ struct estimate {
     double mean;
     double deviation;         /* of the values, with count - 1 */
     struct interval interval; /* 95 % of the mean */
+};
+
+/* A test on ranks; stages/inference.h. */
+struct rank_test {
+    double statistic; /* U, rho or tau */
+    double p;         /* two-sided; NAN when it cannot be told */
+    double effect;    /* -1..1 */
+};
+
+/* Two classifiers on the same images; stages/inference.h. */
+struct paired_test {
+    uint32_t only_a, only_b;  /* images that only this one gets right */
+    double p;                 /* two-sided; 1 when there are none */
+    double difference;        /* accuracy of a minus that of b */
+    struct interval interval; /* 95 % of it */
+};
+
+/* Why a candidate is trained again; stages/finalists.h. */
+enum finalist_reason {
+    FINALIST_BEST, /* by search.objective */
+    FINALIST_BAND, /* the most accurate within a limit of confirm.bands */
+    FINALIST_FRONT /* on the Pareto front */
+};
+
+struct finalist {
+    const struct candidate *candidate;
+    enum finalist_reason reason;
+    int64_t band; /* the tightest of confirm.bands that it keeps; 0: none */
+    int trained;  /* its confirmations; without one what follows is NULL or NAN */
+    /* That with the highest validation accuracy: its weights are those of the genome. */
+    const struct confirmation *deployed;
+    int place; /* 1.. by validation_mean, as search.objective has it; 0 without a confirmation */
+    double validation_mean;
+    struct estimate test; /* accuracy, over the seeds */
+    double test_lowest, test_highest;
 };
 
 /* What the trainings of one genome gave, over several nights. */
@@ -166,15 +202,23 @@ struct report {
     struct image_shape shape;
 
     /* By search.objective (in pareto the most accurate); NULL when none has a score: */
-    const struct candidate *best;       /* of the whole history */
+    const struct candidate *found;      /* in the search */
+    const struct candidate *best;       /* of the finalists confirmed, else as found */
     const struct candidate *first_best; /* of generation 0 */
     /* Validation accuracy of best minus first_best, with its 95 % interval; NAN without both. */
     double gain;
     struct interval gain_interval;
     double parameter_ratio; /* parameters of best / of first_best; NAN without both */
 
-    /* The confirmation of best with the highest validation accuracy; NULL when there is none. The
-       test images did not choose it, so its test accuracy is not flattered. */
+    struct finalist *finalists; /* owned; by parameters; none before the first confirmation */
+    size_t finalist_count;
+    const struct finalist *first, *second; /* by place; NULL when there is none */
+    struct paired_test against_second; /* first's weights against second's; p NAN without both */
+    size_t ranked;                     /* finalists confirmed */
+    struct rank_test rank; /* Spearman, of their scores in the search with mean test accuracies */
+
+    /* first->deployed, or NULL. The test images did not choose it, so its test accuracy is not
+       flattered. */
     const struct confirmation *winner;
     struct interval test_interval;               /* 95 % of winner->test_accuracy, Wilson */
     int replicates;                              /* confirmations of best */

@@ -124,7 +124,9 @@ struct training_settings {
 struct confirm_settings {
     int epochs;
     int seeds;
-    int train_images; /* 0: all that are not validation images */
+    int finalists;         /* taken from the Pareto front */
+    struct int_list bands; /* limits of parameters, each with a finalist more; 0: none */
+    int train_images;      /* 0: all that are not validation images */
 };
 
 enum conv_family {

@@ -226,12 +226,20 @@ const struct setting setting_table[] = {
     REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
 
     INTEGER(confirm, epochs, "10", "epochs", 1, 10000,
-            "Passes over the training images when the best genome is trained again."),
+            "Passes over the training images when a finalist is trained again."),
     INTEGER(confirm, seeds, "1", "trainings", 0, 100,
-            "How many times the best genome is trained again, each under its own seed. 0: it is "
-            "not, and the test images stay unopened."),
+            "How many times each finalist is trained again, each under its own seed. 0: none is, "
+            "and the test images stay unopened."),
     INTEGER(confirm, train_images, "0", "images", 0, 1e9,
-            "How many training images it sees. 0: all that are not validation images."),
+            "How many training images they see. 0: all that are not validation images."),
+    INTEGER(confirm, finalists, "1", "genomes", 1, 100,
+            "How many genomes are trained again: the best by search.objective, and others spread "
+            "over the Pareto front. The one with the highest mean validation accuracy, by "
+            "search.objective, wins."),
+    {"confirm", "bands", FIELD(SETTING_INT_LIST, confirm, bands), "0", "parameters", 0, INT32_MAX,
+     1, NULL,
+     "Limits such as 2500 10000: the most accurate candidate within each is a finalist too. 0: "
+     "none."},
 
     {"devices", "use", FIELD(SETTING_DEVICES, devices, use), "all", "", 0, 0, 1, NULL,
      "Which OpenCL devices train, by type or by the indices that clade devices lists."},

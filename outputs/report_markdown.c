@@ -310,7 +310,8 @@ static void write_files(struct text *out)
                 "same, a generation a file.\n"
                 "- `generations.csv`: best, mean, median and worst accuracy of each generation.\n"
                 "- `pareto.csv`: the front above.\n"
-                "- `operators.csv`: what each operator did.\n"
+                "- `operators.csv`: what each operator did; `finalists.csv`: what each finalist "
+                "gave.\n"
                 "- `best_genome.txt`: the genome alone; `clade describe` and `clade train` take "
                 "it.\n"
                 "- `settings.ini`: every setting as it was; `clade run settings.ini` repeats the "
@@ -324,6 +325,7 @@ static void write_files(struct text *out)
 void report_markdown(struct text *out, const struct report *report)
 {
     write_head(out, report);
+    report_put_finalists(out, report);
     if (report->best != NULL)
         write_layers(out, report);
     if (report->winner != NULL) {

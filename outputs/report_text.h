@@ -27,6 +27,9 @@ void report_put_genome(struct text *out, const struct genome *genome);
 
 void report_put_duration(struct text *out, double seconds);
 
+/* The section on the finalists (report_finalists.c); nothing before the first confirmation. */
+void report_put_finalists(struct text *out, const struct report *report);
+
 /* The sections on how the search went (report_search.c): operators, duplicates. */
 void report_put_search(struct text *out, const struct report *report);
 

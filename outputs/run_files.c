@@ -91,6 +91,11 @@ static const void *operator_row(const struct report *report, size_t index)
     return &report->operators[index];
 }
 
+static const void *finalist_row(const struct report *report, size_t index)
+{
+    return &report->finalists[index];
+}
+
 static const void *device_row(const struct report *report, size_t index)
 {
     return &report->devices[index];
@@ -139,6 +144,7 @@ enum error run_files_tables(const char *dir, const struct report *report)
     TRY(write_table(dir, report, &generations_table, report->generation_count, generation_row));
     TRY(write_table(dir, report, &pareto_table, report->front_count, front_row));
     TRY(write_table(dir, report, &operators_table, report->operator_count, operator_row));
+    TRY(write_table(dir, report, &finalists_table, report->finalist_count, finalist_row));
     TRY(write_table(dir, report, &devices_table, report->device_count, device_row));
     TRY(write_table(dir, report, &epochs_table, report->epoch_count, epoch_row));
 out:

@@ -55,6 +55,11 @@ static const void *operator_row(const struct report *report, size_t index)
     return &report->operators[index];
 }
 
+static const void *finalist_row(const struct report *report, size_t index)
+{
+    return &report->finalists[index];
+}
+
 static const void *device_row(const struct report *report, size_t index)
 {
     return &report->devices[index];
@@ -294,6 +299,7 @@ static void put_sheets(struct book *book)
               generation_row);
     put_table(&front, book, "Pareto", &pareto_table, report->front_count, front_row);
     put_table(&rows, book, "Operators", &operators_table, report->operator_count, operator_row);
+    put_table(&rows, book, "Finalists", &finalists_table, report->finalist_count, finalist_row);
     put_table(&rows, book, "Devices", &devices_table, report->device_count, device_row);
     put_dictionary(book);
     put_facts(book, summary);

@@ -72,14 +72,14 @@ out:
 }
 
 static enum error write_logits(const char *path, const struct confirmation *result,
-                               const float *logits, const uint8_t *labels)
+                               const float *logits)
 {
     struct text csv = {0};
     text_append(&csv, "image,label,predicted");
     for (int c = 0; c < result->classes; c++)
         text_printf(&csv, ",logit_%d", c);
     for (uint32_t i = 0; i < result->test_images; i++) {
-        text_printf(&csv, "\r\n%" PRIu32 ",%d,%d", i, labels[i], result->predictions[i]);
+        text_printf(&csv, "\r\n%" PRIu32 ",%d,%d", i, result->labels[i], result->predictions[i]);
         for (int c = 0; c < result->classes; c++)
             text_printf(&csv, ",%.9e", (double)*logits++);
     }
@@ -134,18 +134,16 @@ static enum error run(struct arguments *arguments)
     struct device *device = NULL;
     struct confirmation result = {0};
     float *logits = NULL;
-    uint8_t *labels = NULL;
     TRY(read_arguments(&request, arguments));
     settings_defaults(&settings, NULL);
     TRY(weights_load(&model, &settings, arguments->operands[0]));
     TRY(change_settings(&settings, &request));
     TRY(slot_open_whole(&device, &settings.devices));
-    TRY(confirm_score(&result, device, &model, &settings, &logits, &labels));
+    TRY(confirm_score(&result, device, &model, &settings, &logits));
     if (request.logits != NULL)
-        TRY(write_logits(request.logits, &result, logits, labels));
+        TRY(write_logits(request.logits, &result, logits));
     TRY(print_result(&request, &model, &result, device_get_info(device)));
 out:
-    free(labels);
     free(logits);
     confirmation_free(&result);
     device_close(device);

@@ -133,8 +133,9 @@ const struct command command_run = {
                 "clade run --print-settings inputs/searches/quick.ini\n",
     .text = "The run's directory holds report.html, report.md, best_genome.txt,\n"
             "best_genome.safetensors, candidates.csv, generations.csv, pareto.csv,\n"
-            "operators.csv, generations/, settings.ini, log.txt and the store (store.sqlite),\n"
-            "from which all others are made. An existing directory is never overwritten.\n"
+            "operators.csv, finalists.csv, generations/, settings.ini, log.txt and the store\n"
+            "(store.sqlite), from which all others are made. An existing directory is never\n"
+            "overwritten.\n"
             "Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
     .options = options,
     .least = 0,

@@ -10,6 +10,7 @@
 #include "pipeline/run_memory.h"
 #include "pipeline/run_stages.h"
 #include "stages/confirm.h"
+#include "stages/finalists.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
 
@@ -20,7 +21,7 @@ static const struct {
 } stages[] = {
     {"populate", run_populate}, /* the first P candidates are written, random ones */
     {"evolve", run_evolve},     /* all are trained; children are proposed as results come in */
-    {"confirm", run_confirm},   /* the best is trained again and meets the test images */
+    {"confirm", run_confirm},   /* finalists are trained again and meet the test images */
     {"report", run_report},     /* tables and report are written */
 };
 
@@ -76,23 +77,36 @@ static enum error no_score(const struct run *run)
                      run->history_count, candidate_status_name(last->status), run->directory);
 }
 
+static enum error queue_finalist(struct run *run, const struct candidate *candidate)
+{
+    enum error err = ERR_NONE;
+    const struct confirm_settings *confirm = &run->settings.confirm;
+    for (int i = 0; i < confirm->seeds; i++)
+        TRY(store_add_confirm(
+            run->store,
+            &(struct job){.candidate = candidate->id,
+                          .replicate = i,
+                          .epochs = confirm->epochs,
+                          .train_images = confirm->train_images,
+                          .seed = confirm_seed(run->settings.search.seed, candidate->id, i)},
+            1));
+out:
+    return err;
+}
+
 enum error run_confirm(struct run *run)
 {
     enum error err = ERR_NONE;
     bool finished;
-    const struct candidate *best =
-        objective_best(run->history, run->history_count, -1, &run->settings.search);
-    if (best == NULL)
-        return no_score(run);
-    for (int i = 0; i < run->settings.confirm.seeds; i++)
-        TRY(store_add_confirm(
-            run->store,
-            &(struct job){.candidate = best->id,
-                          .replicate = i,
-                          .epochs = run->settings.confirm.epochs,
-                          .train_images = run->settings.confirm.train_images,
-                          .seed = confirm_seed(run->settings.search.seed, best->id, i)},
-            1));
+    struct finalist *finalists = NULL;
+    size_t count = 0;
+    TRY(finalists_choose(&finalists, &count, run->history, run->history_count, &run->settings));
+    if (count == 0) {
+        err = no_score(run);
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++)
+        TRY(queue_finalist(run, finalists[i].candidate));
     TRY(confirm_advance(&finished, run));
     if (!finished) {
         TRY(run_need_supervisor(run));
@@ -100,6 +114,7 @@ enum error run_confirm(struct run *run)
                             &(struct supervisor_hooks){confirm_advance, confirm_tick, run}));
     }
 out:
+    free(finalists);
     progress_clear(&run->progress);
     return err;
 }
@@ -116,11 +131,10 @@ static enum error write_results(struct run *run, bool confirmed)
     if (results_write_run_row(&results, run->directory) != ERR_NONE)
         log_event(LOG_WARNING, "no row in runs.csv: %s", error_message());
     if (confirmed && results.confirmation_count == 0 && run->settings.confirm.seeds > 0)
-        err =
-            error_set(ERR_DEVICE,
-                      "the best genome could not be confirmed: all %d trainings of it failed; see "
-                      "%s/log.txt",
-                      run->settings.confirm.seeds, run->directory);
+        err = error_set(ERR_DEVICE,
+                        "no finalist could be confirmed: all trainings at confirm failed; see "
+                        "%s/log.txt",
+                        run->directory);
 out:
     results_free(&results);
     return err;

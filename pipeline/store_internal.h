@@ -11,9 +11,10 @@
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
-    X(ADD_RUN, "INSERT INTO run (name, created_utc_us, height, width, channels, classes, "         \
-               "training_images, data_check, settings, pixel_mean, pixel_std) VALUES (?1, ?2, ?3, " \
-               "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                                                \
+    X(ADD_RUN,                                                                                     \
+      "INSERT INTO run (name, created_utc_us, height, width, channels, classes, "                  \
+      "training_images, data_check, settings, pixel_mean, pixel_std) VALUES (?1, ?2, ?3, "         \
+      "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                                                         \
     X(READ_RUN, "SELECT name, created_utc_us, height, width, channels, classes, "                  \
                 "training_images, data_check, settings, pixel_mean, pixel_std FROM run")           \
     X(ADD_CANDIDATE,                                                                               \
@@ -44,7 +45,8 @@
                    "AND attempt = ?2 AND worker = ?3 AND status = 'running'")                      \
     X(END_JOB, "UPDATE jobs SET status = ?2 WHERE id = ?1 AND status = 'running'")                 \
     X(ADD_TEST, "INSERT INTO tests (job, test_loss, test_accuracy, classes, predictions, "         \
-                "confusion, weights, miss_pixels) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")       \
+                "confusion, weights, miss_pixels, labels) "                                        \
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                     \
     X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(HELD_JOB, "SELECT job, attempt, started_utc_us FROM attempts WHERE worker = ?1 AND "         \
@@ -78,8 +80,9 @@
     X(READ_CONFIRMATIONS,                                                                          \
       "SELECT c.id, j.replicate, j.seed, c.genome, j.epochs, a.train_images, a.train_loss, "       \
       "a.validation_loss, a.validation_accuracy, t.test_loss, t.test_accuracy, a.images_per_s, "   \
-      "a.duration_s, t.classes, t.predictions, t.confusion, w.device, a.worker, a.started_utc_us, " \
-      "t.miss_pixels FROM jobs j JOIN candidates c ON c.id = j.candidate JOIN attempts a ON a.job = j.id AND "   \
+      "a.duration_s, t.classes, t.predictions, t.confusion, w.device, a.worker, "                  \
+      "a.started_utc_us, t.miss_pixels, t.labels "                                                 \
+      "FROM jobs j JOIN candidates c ON c.id = j.candidate JOIN attempts a ON a.job = j.id AND "   \
       "a.attempt = j.attempts JOIN workers w ON w.id = a.worker JOIN tests t ON t.job = j.id "     \
       "WHERE j.kind = 1 AND j.status = 'done' ORDER BY j.id")                                      \
     X(READ_WEIGHTS, "SELECT t.weights FROM tests t JOIN jobs j ON j.id = t.job WHERE j.kind = 1 "  \

@@ -184,6 +184,7 @@ static enum error add_test(struct store *store, int64_t job, const struct job_re
     store_bind_blob(store, 6, c->confusion, classes * classes * sizeof *c->confusion);
     store_bind_blob(store, 7, result->weights, result->weight_count * sizeof *result->weights);
     store_bind_blob(store, 8, c->miss_pixels, c->miss_count * c->miss_size);
+    store_bind_blob(store, 9, c->labels, c->test_images);
     TRY(store_execute(NULL, store, "write test results"));
     for (size_t i = 0; i < c->miss_count; i++) {
         const struct miss *miss = &c->misses[i];

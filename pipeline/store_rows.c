@@ -160,7 +160,7 @@ static enum error read_confirmation(void *row, struct store *store)
 {
     enum error err = ERR_NONE;
     struct confirmation *c = row;
-    void *predictions = NULL, *confusion = NULL, *pixels = NULL;
+    void *predictions = NULL, *confusion = NULL, *pixels = NULL, *labels = NULL;
     c->candidate = store_column_int(store, 0);
     c->replicate = (int)store_column_int(store, 1);
     c->seed = (uint64_t)store_column_int(store, 2);
@@ -182,11 +182,13 @@ static enum error read_confirmation(void *row, struct store *store)
     TRY(store_column_genome(&c->genome, store, 3));
     TRY(copy_blob(&predictions, &images, store, 14));
     TRY(copy_blob(&confusion, &bytes, store, 15));
+    TRY(copy_blob(&labels, &images, store, 20));
     if (sqlite3_column_type(store->current, 19) != SQLITE_NULL)
         TRY(copy_blob(&pixels, &c->miss_size, store, 19)); /* of all; read_misses() divides it */
 out:
     c->miss_pixels = pixels;
     c->predictions = predictions;
+    c->labels = labels;
     c->confusion = confusion;
     c->test_images = (uint32_t)images;
     return err;

@@ -4,13 +4,13 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 6               /* PRAGMA user_version */
+    STORE_VERSION = 7               /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
-   number in a signed column; blobs are arrays in the byte order of the machine: predictions uint8
-   [images], confusion uint32 [classes][classes], weights float, miss_pixels uint8 [place] and the
-   pixels of an image. */
+   number in a signed column; blobs are arrays in the byte order of the machine: predictions and
+   labels uint8 [images], confusion uint32 [classes][classes], weights float, miss_pixels uint8
+   [place] and the pixels of an image. */
 #define STORE_SCHEMA                                                                               \
     "CREATE TABLE run ("                                                                           \
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"                                                     \
@@ -54,7 +54,7 @@ enum {
     "CREATE TABLE tests ("                                                                         \
     "  job INTEGER PRIMARY KEY REFERENCES jobs (id), test_loss REAL, test_accuracy REAL,"          \
     "  classes INTEGER NOT NULL, predictions BLOB NOT NULL, confusion BLOB NOT NULL,"              \
-    "  weights BLOB, miss_pixels BLOB);"                                                           \
+    "  weights BLOB, miss_pixels BLOB, labels BLOB NOT NULL);"                                     \
     "CREATE TABLE misses ("                                                                        \
     "  job INTEGER NOT NULL REFERENCES tests (job), place INTEGER NOT NULL,"                       \
     "  image INTEGER NOT NULL, label INTEGER NOT NULL, predicted INTEGER NOT NULL,"                \

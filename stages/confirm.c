@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pipeline/base/rng.h"
 #include "stages/misses.h"
@@ -57,10 +58,12 @@ static enum error take_test(struct confirmation *result, const struct images *te
     result->test_images = test->count;
     result->test_loss = pass->loss;
     result->predictions = malloc(test->count);
+    result->labels = malloc(test->count);
     result->confusion = calloc(classes * classes, sizeof *result->confusion);
-    if (result->predictions == NULL || result->confusion == NULL)
+    if (result->predictions == NULL || result->labels == NULL || result->confusion == NULL)
         return error_set(ERR_INTERNAL, "out of memory for the predictions of %u test images",
                          test->count);
+    memcpy(result->labels, test->labels, test->count);
     uint32_t correct = 0;
     for (size_t i = 0; i < test->count; i++) {
         int predicted = largest(logits + i * classes, test->shape.classes);
@@ -74,8 +77,7 @@ static enum error take_test(struct confirmation *result, const struct images *te
 }
 
 enum error confirm_score(struct confirmation *result, struct device *device,
-                         const struct model *model, const struct settings *settings, float **logits,
-                         uint8_t **labels)
+                         const struct model *model, const struct settings *settings, float **logits)
 {
     enum error err = ERR_NONE;
     struct images test = {0};
@@ -106,10 +108,6 @@ enum error confirm_score(struct confirmation *result, struct device *device,
         *logits = scores;
         scores = NULL;
     }
-    if (labels != NULL) {
-        *labels = test.labels;
-        test.labels = NULL;
-    }
 out:
     network_destroy(network);
     image_store_destroy(store);
@@ -136,7 +134,7 @@ static enum error finish_member(struct confirmation *result, struct train_member
                                 .mean = trainer->images->mean,
                                 .std = trainer->images->std,
                                 .weights = member->weights};
-    enum error err = confirm_score(result, trainer->device, &model, settings, NULL, NULL);
+    enum error err = confirm_score(result, trainer->device, &model, settings, NULL);
     if (err == ERR_DIVERGED || err == ERR_TOO_BIG) {
         member->err = err;
         snprintf(member->message, sizeof member->message, "%s", error_message());
@@ -188,6 +186,7 @@ enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
 void confirmation_free(struct confirmation *confirmation)
 {
     free(confirmation->predictions);
+    free(confirmation->labels);
     free(confirmation->confusion);
     free(confirmation->misses);
     free(confirmation->miss_pixels);

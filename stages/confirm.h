@@ -1,6 +1,6 @@
 /*
- * Stage "confirm": the finalist is trained again, longer, and meets the test images. This is the
- * only place that opens the test files, and each replicate reads them once, after training.
+ * Stage "confirm": finalists are trained again, longer, and meet the test images. This is the only
+ * place that opens the test files, and each replicate reads them once, after training.
  */
 #ifndef CLADE_STAGES_CONFIRM_H
 #define CLADE_STAGES_CONFIRM_H
@@ -41,12 +41,12 @@ enum error confirm_genomes(struct confirmation *results, struct train_member *me
 
 /*
  * Scores a model on the test images: fills the test part of *result (genome, classes, test_*,
- * predictions, confusion, misses), to be freed with confirmation_free(). `logits`, if not NULL, receives a
- * malloc'ed [test_images][classes], and `labels` the true classes, [test_images]. Errors as above.
+ * predictions, labels, confusion, misses), to be freed with confirmation_free(). `logits`, if not
+ * NULL, receives a malloc'ed [test_images][classes]. Errors as above.
  */
 enum error confirm_score(struct confirmation *result, struct device *device,
-                         const struct model *model, const struct settings *settings, float **logits,
-                         uint8_t **labels);
+                         const struct model *model, const struct settings *settings,
+                         float **logits);
 
 void confirmation_free(struct confirmation *confirmation);
 

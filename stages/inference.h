@@ -17,12 +17,6 @@ struct estimate mean_estimate(const double *values, size_t n);
 /* The same from a mean and the sum of the squared deviations from it. */
 struct estimate estimate_from_sums(size_t n, double mean, double squares);
 
-struct rank_test {
-    double statistic; /* U, rho or tau */
-    double p;         /* NAN when it cannot be told */
-    double effect;    /* -1..1 */
-};
-
 /*
  * Mann and Whitney's U test ("On a test of whether one of two random variables is stochastically
  * larger than the other", Annals of Mathematical Statistics 18 (1947) 50-60): `statistic` is the
@@ -43,18 +37,11 @@ enum error kendall(struct rank_test *result, const double *x, const double *y, s
 
 /*
  * McNemar's test of two classifiers on the same images (Psychometrika 12 (1947) 153-157), exact:
- * of the images that only one of them gets right, each is a toss of a coin.
+ * of the images that only one of them gets right, each is a toss of a coin. The interval of the
+ * difference is "Wald+2" of Agresti and Min, "Simple improved confidence intervals for comparing
+ * matched proportions" (Statistics in Medicine 24 (2005) 729-740): Wald's after adding half an
+ * image to each of the four cells.
  */
-struct paired_test {
-    uint32_t only_a, only_b; /* images that only this one gets right */
-    double p;                /* 1 when there are none */
-    double difference;       /* accuracy of a minus that of b */
-    /* 95 % of it: "Wald+2" of Agresti and Min, "Simple improved confidence intervals for comparing
-       matched proportions" (Statistics in Medicine 24 (2005) 729-740): Wald's after adding half an
-       image to each of the four cells. */
-    struct interval interval;
-};
-
 struct paired_test mcnemar(const uint8_t *labels, const uint8_t *a, const uint8_t *b, uint32_t n);
 struct paired_test mcnemar_counts(uint32_t only_a, uint32_t only_b, uint32_t n);
 

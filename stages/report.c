@@ -4,43 +4,59 @@
 #include <stdlib.h>
 
 #include "stages/credit.h"
+#include "stages/finalists.h"
 #include "stages/inference.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
 #include "stages/timeline.h"
 
-/* Whether the replicate `a` rather than `b` stands for the finalist. */
-static bool replicate_better(const struct confirmation *a, const struct confirmation *b)
+static int by_parameters(const void *a, const void *b)
 {
-    if (a->validation_accuracy > b->validation_accuracy)
-        return true;
-    if (a->validation_accuracy < b->validation_accuracy)
-        return false;
-    return a->replicate < b->replicate;
+    const struct candidate *x = ((const struct finalist *)a)->candidate;
+    const struct candidate *y = ((const struct finalist *)b)->candidate;
+    if (x->cost.parameters != y->cost.parameters)
+        return x->cost.parameters < y->cost.parameters ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
-static enum error take_confirmations(struct report *report)
+/* No candidate is a finalist for good while the search goes on. */
+static enum error take_finalists(struct report *report)
 {
-    double sum = 0;
+    enum error err = ERR_NONE;
+    struct finalist *list = NULL;
+    size_t count = 0;
+    report->against_second = finalists_compare(NULL, NULL);
+    report->rank = (struct rank_test){NAN, NAN, NAN};
     report->test_mean = report->test_lowest = report->test_highest = NAN;
-    for (size_t i = 0; i < report->confirmation_count; i++) {
-        const struct confirmation *confirmation = &report->confirmations[i];
-        if (report->best == NULL || confirmation->candidate != report->best->id)
-            continue;
-        report->replicates++;
-        sum += confirmation->test_accuracy;
-        report->test_lowest = fmin(report->test_lowest, confirmation->test_accuracy);
-        report->test_highest = fmax(report->test_highest, confirmation->test_accuracy);
-        if (report->winner == NULL || replicate_better(confirmation, report->winner))
-            report->winner = confirmation;
-    }
-    const struct confirmation *winner = report->winner;
-    if (winner == NULL)
+    if (report->confirmation_count == 0)
         return ERR_NONE;
-    report->test_mean = sum / report->replicates;
+    TRY(finalists_choose(&list, &count, report->candidates, report->candidate_count,
+                         report->settings));
+    finalists_confirm(list, count, report->confirmations, report->confirmation_count);
+    qsort(list, count, sizeof *list, by_parameters);
+    finalists_rank(list, count, &report->settings->search);
+    report->first = finalists_at(1, list, count);
+    report->second = finalists_at(2, list, count);
+    if (report->first == NULL)
+        goto out;
+    report->finalists = list;
+    report->finalist_count = count;
+    list = NULL;
+    report->against_second = finalists_compare(report->first, report->second);
+    TRY(finalists_correlate(&report->rank, &report->ranked, report->finalists, count));
+    report->best = report->first->candidate;
+    report->winner = report->first->deployed;
+    report->replicates = report->first->trained;
+    report->test_mean = report->first->test.mean;
+    report->test_lowest = report->first->test_lowest;
+    report->test_highest = report->first->test_highest;
+    const struct confirmation *winner = report->winner;
     report->test_interval =
         wilson_interval(winner->test_accuracy * winner->test_images, winner->test_images);
-    return score_classes(&report->classes, winner->confusion, winner->classes);
+    TRY(score_classes(&report->classes, winner->confusion, winner->classes));
+out:
+    free(list);
+    return err;
 }
 
 static void take_comparison(struct report *report)
@@ -153,11 +169,11 @@ enum error report_make(struct report *report, const struct report_input *input)
                               .confirmation_count = input->confirmation_count,
                               .epochs = input->epochs,
                               .epoch_count = input->epoch_count};
-    report->best = objective_best(candidates, count, -1, search);
+    report->found = report->best = objective_best(candidates, count, -1, search);
     report->first_best = objective_best(candidates, count, 0, search);
+    TRY(take_finalists(report));
     take_comparison(report);
     take_totals(report);
-    TRY(take_confirmations(report));
     if (report->best != NULL)
         TRY(lineage_of(&report->lineage, &report->lineage_count, candidates, count,
                        report->best->id));
@@ -176,6 +192,7 @@ out:
 
 void report_free(struct report *report)
 {
+    free(report->finalists);
     free(report->classes);
     free(report->lineage);
     free(report->front);

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     struct candidate *list = calloc((size_t)count, sizeof *list);
     struct epoch_record epochs[CONFIRMATIONS * EPOCHS];
     struct confirmation confirmations[CONFIRMATIONS];
-    static uint8_t predictions[TEST_IMAGES];
+    static uint8_t predictions[TEST_IMAGES], labels[TEST_IMAGES];
     static uint32_t confusion[CLASSES * CLASSES];
     static struct miss misses[MISSES];
     static uint8_t miss_pixels[MISSES * PIXELS];
@@ -113,6 +113,7 @@ int main(int argc, char **argv)
                                   .classes = CLASSES,
                                   .test_images = TEST_IMAGES,
                                   .predictions = predictions,
+                                  .labels = labels,
                                   .confusion = confusion,
                                   .misses = misses,
                                   .miss_pixels = miss_pixels,

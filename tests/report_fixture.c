@@ -53,7 +53,8 @@ static void make_confirmation(struct run *run, int i, int64_t id, double validat
                                .duration_s = 100,
                                .classes = 10,
                                .test_images = 100,
-                               .predictions = run->predictions,
+                               .predictions = run->predictions[i],
+                               .labels = run->labels,
                                .confusion = run->confusion[i]};
     /* 10 images a class; the wrong ones of class 0 are taken for class 6. */
     for (int k = 0; k < 10; k++)

@@ -14,7 +14,7 @@ struct run {
     struct candidate candidates[RUN_CANDIDATES];
     struct confirmation confirmations[3];
     uint32_t confusion[3][100];
-    uint8_t predictions[100];
+    uint8_t predictions[3][100], labels[100];
     struct epoch_record epochs[2];
     struct report_input input;
 };

@@ -150,6 +150,7 @@ static void scores_the_test_images(void **state)
         assert_in_range(result.predictions[i], 0, CLASSES - 1);
         confusion[i % CLASSES * CLASSES + result.predictions[i]]++;
         correct += result.predictions[i] == i % CLASSES;
+        assert_int_equal(result.labels[i], i % CLASSES);
     }
     assert_memory_equal(confusion, result.confusion, sizeof confusion);
     assert_true(fabs(result.test_accuracy - (double)correct / TEST) < 1e-12);

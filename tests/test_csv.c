@@ -247,6 +247,9 @@ static void headers_are_kept(void **state)
         "schema,run,operator,uses,failed,compared,better,better_share,better_share_low,"
         "better_share_high,accuracy_change,accuracy_change_low,accuracy_change_high,"
         "parameter_change,parameter_change_low,parameter_change_high\r\n",
+        "schema,run,candidate,place,reason,band,genome,parameters,macs,search_accuracy,seeds,"
+        "validation_accuracy,test_accuracy,test_accuracy_low,test_accuracy_high,"
+        "test_accuracy_lowest,test_accuracy_highest,test_images\r\n",
         "schema,run,device,workers,attempts,failed,busy_s,images_per_s\r\n",
         "schema,run,stage,candidate,replicate,attempt,epoch,train_loss,train_accuracy,duration_s,"
         "images_per_s\r\n",
@@ -422,6 +425,46 @@ static void writes_operators(void **state)
     csv_free_rows(&rows);
 }
 
+static void writes_finalists(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct candidate candidate = example();
+    struct confirmation deployed = {.test_images = 10000};
+    struct finalist finalist = {.candidate = &candidate,
+                                .reason = FINALIST_BAND,
+                                .band = 60000,
+                                .trained = 2,
+                                .deployed = &deployed,
+                                .place = 1,
+                                .validation_mean = 0.925,
+                                .test = {2, 0.9125, 0.0035, {0.875, 0.95}},
+                                .test_lowest = 0.91,
+                                .test_highest = 0.915};
+    struct csv_rows rows = {0};
+    table_row(&rows, &finalists_table, &finalist, &context);
+    assert_string_equal(
+        rows.text.data,
+        "1,\"night\",\"c000123\",1,\"band\",60000,"
+        "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,5700000,0.912500,2,"
+        "0.925000,0.912500,0.875000,0.950000,0.910000,0.915000,10000\r\n");
+    csv_free_rows(&rows);
+
+    /* All its trainings failed. */
+    finalist = (struct finalist){.candidate = &candidate,
+                                 .validation_mean = NAN,
+                                 .test = {0, NAN, NAN, {NAN, NAN}},
+                                 .test_lowest = NAN,
+                                 .test_highest = NAN};
+    table_row(&rows, &finalists_table, &finalist, &context);
+    assert_string_equal(
+        rows.text.data,
+        "1,\"night\",\"c000123\",,\"best\",,"
+        "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,5700000,0.912500,0,"
+        ",,,,,,\r\n");
+    csv_free_rows(&rows);
+}
+
 static void writes_epochs(void **state)
 {
     (void)state;
@@ -513,6 +556,7 @@ int main(void)
         cmocka_unit_test(never_writes_three_fraction_digits),
         cmocka_unit_test(writes_for_decimal_commas),
         cmocka_unit_test(writes_times),
+        cmocka_unit_test(writes_finalists),
         cmocka_unit_test(writes_epochs),
         cmocka_unit_test(describes_columns_for_programs),
         cmocka_unit_test(cleans_text),

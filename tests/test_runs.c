@@ -64,6 +64,7 @@ static void test_whole_run(void **state)
                                         "generations.csv",
                                         "pareto.csv",
                                         "operators.csv",
+                                        "finalists.csv",
                                         "report.md",
                                         "best_genome.txt",
                                         "best_genome.safetensors",

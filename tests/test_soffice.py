@@ -18,7 +18,7 @@ fake_run, soffice = sys.argv[1:3]
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-TABLES = ["candidates", "generations", "pareto", "operators", "devices", "epochs"]
+TABLES = ["candidates", "generations", "pareto", "operators", "finalists", "devices", "epochs"]
 LOCALE = """<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry">
 <item oor:path="/org.openoffice.Setup/L10N"><prop oor:name="ooSetupSystemLocale" oor:op="fuse">
@@ -111,7 +111,7 @@ def check_workbook(room, parent):
     names = [s.get(TABLE + "name") for s in sheets.getroot().iter(TABLE + "table")]
     names = [name for name in names if name is not None and name != "local-table"]
     check("the sheets are %s" % names,
-          names == ["Summary"] + [name.capitalize() for name in TABLES[:5]] + ["Dictionary"])
+          names == ["Summary"] + [name.capitalize() for name in TABLES[:6]] + ["Dictionary"])
     for sheet in sheets.getroot().iter(TABLE + "table"):
         check("a cell is a formula", all(c.get(TABLE + "formula") is None
                                          for c in sheet.iter(TABLE + "table-cell")))

@@ -210,7 +210,7 @@ static void test_confirm(void **state)
     assert_int_equal(counts.total, 2);
     assert_int_equal(counts.final, 0);
 
-    uint8_t predictions[5] = {0, 1, 2, 1, 0};
+    uint8_t predictions[5] = {0, 1, 2, 1, 0}, labels[5] = {0, 1, 2, 1, 1};
     uint32_t confusion[9] = {2, 0, 0, 0, 1, 1, 0, 0, 1};
     float weights[3] = {0.5f, -1.25f, 3e-30f};
     struct miss misses[2] = {{4, 1, 0, 0.75}, {2, 0, 2, 0.5}};
@@ -220,6 +220,7 @@ static void test_confirm(void **state)
                                         .classes = 3,
                                         .test_images = 5,
                                         .predictions = predictions,
+                                        .labels = labels,
                                         .confusion = confusion,
                                         .misses = misses,
                                         .miss_pixels = pixels,
@@ -250,6 +251,7 @@ static void test_confirm(void **state)
     assert_true(list[0].test_loss == 0.375 && list[0].test_accuracy == 0.8);
     assert_int_equal(list[0].test_images, 5);
     assert_memory_equal(list[0].predictions, predictions, sizeof predictions);
+    assert_memory_equal(list[0].labels, labels, sizeof labels);
     assert_int_equal(list[0].classes, 3);
     assert_memory_equal(list[0].confusion, confusion, sizeof confusion);
     assert_string_equal(list[0].device, "Some CPU, 3.1");

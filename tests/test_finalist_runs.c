@@ -1,0 +1,134 @@
+/* Finalists of whole runs on real data: which are trained, what is left, and resuming in between.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/store.h"
+#include "tests/clade_process.h"
+
+static const char search[] = "[data]\n"
+                             "validation_images = 300\n"
+                             "[space]\n"
+                             "max_layers = 4\n"
+                             "filters = 4 8 16\n"
+                             "kernels = 1 3\n"
+                             "activations = relu\n"
+                             "[search]\n"
+                             "population = 4\n"
+                             "sample = 2\n"
+                             "cycles = 10\n"
+                             "in_flight = 2\n"
+                             "objective = pareto\n"
+                             "[training]\n"
+                             "epochs = 1\n"
+                             "batch = 64\n"
+                             "train_images = 640\n"
+                             "[confirm]\n"
+                             "epochs = 1\n"
+                             "seeds = 2\n"
+                             "train_images = 640\n"
+                             "finalists = 2\n"
+                             "bands = 2500 5000\n";
+
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    clade_directory(directory);
+    clade_write_text(directory, "search.ini", search);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    clade_remove(directory);
+    return 0;
+}
+
+/* Jobs of confirm that are done; *total is how many there are. */
+static int64_t count_confirmed(const char *name, int64_t *total)
+{
+    char path[128];
+    struct store *store;
+    struct store_counts counts = {0};
+    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
+    if (access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE) {
+        assert_int_equal(store_count(&counts, store, JOB_CONFIRM), ERR_NONE);
+        assert_int_equal(store_close(store), ERR_NONE);
+    }
+    *total = counts.total;
+    return counts.final;
+}
+
+static void assert_command(const char *format, const char *name)
+{
+    char command[1024];
+    int n = snprintf(command, sizeof command, "cd %s/%s && ", directory, name);
+    snprintf(command + n, sizeof command - (size_t)n, "%s", format);
+    if (system(command) != 0)
+        fail_msg("does not hold: %s", command);
+}
+
+static void a_killed_run_confirms_the_same(void **state)
+{
+    (void)state;
+    int64_t total;
+    clade_assert_fine(clade("run %s/search.ini --out %s/one", directory, directory));
+    /* kill -9 when the first confirmation is there, and again after the next. */
+    pid_t pid = clade_start("run %s/search.ini --out %s/two", directory, directory);
+    for (int64_t wanted = 1; wanted <= 2; wanted++) {
+        for (double end = clock_monotonic_s() + 200; count_confirmed("two", &total) < wanted;) {
+            assert_true(clock_monotonic_s() < end);
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+        kill(pid, SIGKILL);
+        assert_int_equal(clade_wait(pid, 20), 128 + SIGKILL);
+        if (wanted == 1)
+            pid = clade_start("run --resume %s/two", directory);
+    }
+    clade_assert_fine(clade("run --resume %s/two", directory));
+    assert_int_equal(count_confirmed("two", &total), total);
+
+    /* Two seeds of each, one winner, and the same numbers but for the run's name. */
+    assert_command("awk -F, 'NR > 1 {n++; if ($11 == 2) seeds++; if ($4 == 1) won++; "
+                   "if ($6 == 2500 && $8 > 2500) bad = 1} "
+                   "END {exit !(n >= 2 && n == seeds && won == 1 && !bad)}' finalists.csv",
+                   "one");
+    assert_command("cut -d, -f3- finalists.csv > ../a && cut -d, -f3- ../two/finalists.csv > ../b "
+                   "&& cmp ../a ../b && cmp best_genome.txt ../two/best_genome.txt",
+                   "one");
+    assert_command("grep -q '^## Finalists' report.md && grep -q 'McNemar' report.md", "one");
+
+    /* The weights are the winner's: they score the same again. */
+    const struct clade_result *result = clade("eval %s/one --format csv", directory);
+    clade_assert_fine(result);
+    double found = 0, kept = 1;
+    const char *last = strrchr(result->out, ',');
+    assert_non_null(last);
+    while (last[-1] != ',')
+        last--;
+    assert_int_equal(sscanf(last, "%lf,%lf", &found, &kept), 2);
+    assert_true(found == kept && found > 0.1);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_killed_run_confirms_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
