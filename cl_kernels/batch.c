@@ -22,10 +22,8 @@ enum error image_store_create(struct image_store **out, struct device *device,
     store->count = images->count;
     store->mean = images->mean;
     store->std = images->std;
-    TRY(device_buffer(&store->pixels, device, bytes));
-    TRY(device_write(device, store->pixels, 0, images->pixels, bytes));
-    TRY(device_buffer(&store->labels, device, images->count));
-    TRY(device_write(device, store->labels, 0, images->labels, images->count));
+    TRY(device_buffer_of(&store->pixels, device, images->pixels, bytes));
+    TRY(device_buffer_of(&store->labels, device, images->labels, images->count));
     *out = store;
     return ERR_NONE;
 out:

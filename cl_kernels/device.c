@@ -263,24 +263,32 @@ bool device_is_cpu(const struct device *device)
     return (device->info.type & CL_DEVICE_TYPE_CPU) != 0;
 }
 
+/* Whether so much is free by the device's own limits. */
+static enum error check_room(const struct device *device, size_t bytes)
+{
+    const struct device_info *info = &device->info;
+    uint64_t free_bytes =
+        info->global_bytes > device->bytes ? info->global_bytes - device->bytes : 0;
+    if (bytes <= info->max_buffer_bytes && bytes <= free_bytes)
+        return ERR_NONE;
+    return error_set(ERR_TOO_BIG,
+                     "a buffer of %zu bytes does not fit on %s: at most %llu in one buffer, "
+                     "%llu of %llu bytes free; use a smaller batch or fewer parameters",
+                     bytes, info->name, (unsigned long long)info->max_buffer_bytes,
+                     (unsigned long long)free_bytes, (unsigned long long)info->global_bytes);
+}
+
 enum error device_buffer(cl_mem *out, struct device *device, size_t bytes)
 {
     assert(bytes > 0);
     enum error err = ERR_NONE;
     static const cl_float16 zeros;
+    cl_mem buffer = NULL;
     cl_int code;
     *out = NULL;
     bytes = (bytes + sizeof zeros - 1) / sizeof zeros * sizeof zeros;
-    uint64_t free_bytes =
-        device->info.global_bytes > device->bytes ? device->info.global_bytes - device->bytes : 0;
-    if (bytes > device->info.max_buffer_bytes || bytes > free_bytes)
-        return error_set(
-            ERR_TOO_BIG,
-            "a buffer of %zu bytes does not fit on %s: at most %llu in one buffer, "
-            "%llu of %llu bytes free; use a smaller batch or fewer parameters",
-            bytes, device->info.name, (unsigned long long)device->info.max_buffer_bytes,
-            (unsigned long long)free_bytes, (unsigned long long)device->info.global_bytes);
-    cl_mem buffer = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    TRY(check_room(device, bytes));
+    buffer = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     TRY(device_check(code, "create a buffer"));
     /* Many drivers allocate at first use, so this also shows whether the memory is there. */
     TRY(device_check(
@@ -292,6 +300,27 @@ enum error device_buffer(cl_mem *out, struct device *device, size_t bytes)
 out:
     if (err != ERR_NONE && buffer != NULL)
         clReleaseMemObject(buffer);
+    return err;
+}
+
+enum error device_buffer_of(cl_mem *out, struct device *device, void *data, size_t bytes)
+{
+    assert(bytes > 0);
+    enum error err = ERR_NONE;
+    cl_int code;
+    *out = NULL;
+    if (!device_is_cpu(device)) {
+        TRY(device_buffer(out, device, bytes));
+        return device_write(device, *out, 0, data, bytes);
+    }
+    TRY(check_room(device, bytes));
+    cl_mem buffer =
+        clCreateBuffer(device->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes, data, &code);
+    TRY(device_check(code, "create a buffer of host memory"));
+    device->buffers++;
+    device->bytes += bytes;
+    *out = buffer;
+out:
     return err;
 }
 

@@ -64,6 +64,12 @@ bool device_is_cpu(const struct device *device);
    `bytes` is not allowed. ERR_TOO_BIG when the device has not the memory, ERR_DEVICE otherwise.
    The buffer is filled with zeros. */
 enum error device_buffer(cl_mem *out, struct device *device, size_t bytes);
+
+/* A buffer of host memory, only read by kernels. A CPU device uses `data` in place where its driver
+   allows that, so it must stay as it is until the buffer is released; other devices copy it now.
+   Counted and released as above. */
+enum error device_buffer_of(cl_mem *out, struct device *device, void *data, size_t bytes);
+
 void device_release(struct device *device, cl_mem *buffer); /* sets it to NULL; NULL is allowed */
 
 /*

@@ -22,6 +22,8 @@
 /* Images as bytes on a device, shared by all networks on it. */
 struct image_store;
 
+/* A CPU device uses pixels and labels in place where its driver allows that: they must stay as they
+   are as long as the store. */
 enum error image_store_create(struct image_store **out, struct device *device,
                               const struct images *images);
 void image_store_destroy(struct image_store *store); /* NULL is allowed */

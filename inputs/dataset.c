@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "inputs/idx.h"
 #include "pipeline/base/rng.h"
@@ -115,8 +116,12 @@ enum error images_load_test(struct images *images, const struct data_settings *s
 
 void images_free(struct images *images)
 {
-    free(images->pixels);
-    free(images->labels);
+    if (images->mapping != NULL) {
+        munmap(images->mapping, images->mapped_bytes);
+    } else {
+        free(images->pixels);
+        free(images->labels);
+    }
     *images = (struct images){0};
 }
 

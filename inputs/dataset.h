@@ -5,6 +5,7 @@
 #ifndef CLADE_INPUTS_DATASET_H
 #define CLADE_INPUTS_DATASET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "inputs/genome.h"
@@ -19,6 +20,8 @@ struct images {
     uint8_t *pixels;          /* [count][height][width][channels] */
     uint8_t *labels;          /* [count], < classes */
     float mean, std;          /* of pixels / 255 over this file; std > 0 (1 if all are equal) */
+    void *mapping;            /* NULL, or the memory that pixels and labels lie in */
+    size_t mapped_bytes;      /* (shared_images.h) */
 };
 
 /* Indices into the training file: disjoint, each shuffled, and the same for equal (file, seed,

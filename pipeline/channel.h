@@ -13,7 +13,10 @@
 #include "pipeline/base/error.h"
 #include "pipeline/store.h"
 
-enum { CHANNEL_WORKER_FD = 3 }; /* the worker's end */
+enum {
+    CHANNEL_WORKER_FD = 3, /* the worker's end */
+    CHANNEL_IMAGES_FD = 4  /* the training images, where they are shared */
+};
 
 enum report_type {
     REPORT_READY,     /* device and data are open */

@@ -93,7 +93,7 @@ static enum error run(struct arguments *arguments)
     struct settings settings;
     /* Too large for the stack of a careful program. */
     static struct settings_origins origins;
-    struct run run = {.lock = -1, .log = -1};
+    struct run run = {.lock = -1, .log = -1, .images = -1};
     TRY(read_arguments(&request, arguments));
     /* A closed pipe and a limit on file sizes are errors of write(), here and in the workers. */
     signal(SIGPIPE, SIG_IGN);

@@ -133,7 +133,7 @@ static enum error run_build(struct arguments *arguments)
     struct settings settings;
     /* Too large for the stack of a careful program. */
     static struct settings_origins origins;
-    struct run run = {.lock = -1, .log = -1};
+    struct run run = {.lock = -1, .log = -1, .images = -1};
     size_t rows = 0;
     TRY(read_arguments(&request, arguments));
     signal(SIGPIPE, SIG_IGN);

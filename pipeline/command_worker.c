@@ -12,7 +12,8 @@ enum {
     OPTION_PLATFORM,
     OPTION_DEVICE,
     OPTION_PART,
-    OPTION_PARTS
+    OPTION_PARTS,
+    OPTION_SHARED_IMAGES
 };
 
 static enum error run(struct arguments *arguments)
@@ -50,6 +51,9 @@ static enum error run(struct arguments *arguments)
         case OPTION_PARTS:
             order.slot.parts = (int)number;
             break;
+        case OPTION_SHARED_IMAGES:
+            order.shared_images = number != 0;
+            break;
         }
     }
     if (order.slot.part >= order.slot.parts)
@@ -69,6 +73,7 @@ static const struct option_row options[] = {
     {"device", OPTION_DEVICE, "N", "device of the platform"},
     {"part", OPTION_PART, "N", "which share of a CPU device, from 0"},
     {"parts", OPTION_PARTS, "N", "how many shares"},
+    {"shared-images", OPTION_SHARED_IMAGES, "0|1", "whether descriptor 4 holds the images"},
     {0},
 };
 

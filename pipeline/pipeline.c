@@ -38,6 +38,7 @@ enum error run_need_supervisor(struct run *run)
                                  .retries = run->settings.devices.retries,
                                  .time_limit_s = run->settings.devices.time_limit_s,
                                  .log = run->log,
+                                 .images = run->images,
                              });
 }
 

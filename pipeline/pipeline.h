@@ -20,8 +20,9 @@
 
 struct run {
     char directory[RUN_PATH_SIZE];
-    int lock; /* -1: none */
-    int log;  /* -1: none */
+    int lock;   /* -1: none */
+    int log;    /* -1: none */
+    int images; /* the training images, shared with workers (inputs/shared_images.h); -1: none */
     struct store *store;
     struct store_run info;
     struct settings settings;

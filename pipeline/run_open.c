@@ -9,6 +9,7 @@
 
 #include "inputs/class_names.h"
 #include "inputs/dataset.h"
+#include "inputs/shared_images.h"
 #include "outputs/file.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
@@ -37,15 +38,19 @@ static enum error open_log(struct run *run)
     if (run->log < 0)
         return error_set(ERR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
     log_set_sink(log_line, run);
+    if (run->images < 0)
+        log_event(LOG_WARNING, "every worker holds its own copy of the images: the system gives no "
+                               "memory to share");
     return ERR_NONE;
 }
 
-/* The data files, only to check them; workers load them again. */
-static enum error check_data(struct store_run *info, const struct settings *settings)
+/* Checks the data files, and keeps the images for the workers. */
+static enum error read_data(struct store_run *info, struct run *run)
 {
     enum error err = ERR_NONE;
     struct images images = {0};
     struct split split = {0};
+    const struct settings *settings = &run->settings;
     TRY(images_load_training(&images, &settings->data));
     TRY(split_make(&split, &images, (uint32_t)settings->data.validation_images,
                    (uint32_t)settings->training.train_images, settings->data.split_seed));
@@ -56,6 +61,7 @@ static enum error check_data(struct store_run *info, const struct settings *sett
     info->data_check = fingerprint_images(&images);
     info->mean = images.mean;
     info->std = images.std;
+    run->images = shared_images_create(&images);
 out:
     split_free(&split);
     images_free(&images);
@@ -71,7 +77,7 @@ static enum error write_settings(const struct run *run, const struct text *ini)
 
 static void empty(struct run *run)
 {
-    *run = (struct run){.lock = -1, .log = -1};
+    *run = (struct run){.lock = -1, .log = -1, .images = -1};
     progress_init(&run->progress, stderr);
 }
 
@@ -83,7 +89,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     char path[RUN_PATH_SIZE];
     empty(run);
     run->settings = *settings;
-    TRY(check_data(&run->info, settings));
+    TRY(read_data(&run->info, run));
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     settings_print(&ini, settings, origins);
@@ -117,7 +123,7 @@ enum error run_resume(struct run *run, const char *directory)
     TRY(store_open(&run->store, path, true));
     TRY(store_read_run(&run->info, run->store));
     TRY(run_read_settings(&run->settings, NULL, run->store));
-    TRY(check_data(&now, &run->settings));
+    TRY(read_data(&now, run));
     if (now.training_images != run->info.training_images ||
         now.data_check != run->info.data_check) {
         err = error_set(ERR_DATA,
@@ -153,8 +159,10 @@ enum error run_end(struct run *run)
     if (run->log >= 0 && close(run->log) != 0 && err == ERR_NONE)
         err = error_set(ERR_OUTPUT, "cannot close the log of %s: %s", run->directory,
                         strerror(errno));
+    if (run->images >= 0)
+        close(run->images);
     if (run->lock >= 0)
         close(run->lock);
-    *run = (struct run){.lock = -1, .log = -1};
+    *run = (struct run){.lock = -1, .log = -1, .images = -1};
     return err;
 }

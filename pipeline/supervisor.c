@@ -122,7 +122,8 @@ static enum error start(struct supervisor *s, size_t i)
     struct seat *seat = &s->seats[i];
     const struct slot *slot = &s->plan.slots[i];
     TRY(store_add_worker(&seat->worker, s->plan.store, (int)i, slot->device.info.name));
-    TRY(worker_start(&seat->process, s->plan.directory, seat->worker, slot, s->plan.log));
+    TRY(worker_start(&seat->process, s->plan.directory, seat->worker, slot, s->plan.log,
+                     s->plan.images));
     enter(seat, SEAT_STARTING);
     seat->images_per_s = NAN;
     seat->overdue = false;

@@ -24,6 +24,7 @@ struct supervisor_plan {
     int retries;         /* devices.retries */
     double time_limit_s; /* devices.time_limit_s; 0: none */
     int log;             /* file descriptor that workers write to */
+    int images; /* of the training images (inputs/shared_images.h); -1: workers read them */
 };
 
 /* What the caller does between the events. */

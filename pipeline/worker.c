@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "inputs/shared_images.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/channel.h"
@@ -75,6 +76,20 @@ static enum error check_data(const struct store_run *run, const struct images *i
                      run->name);
 }
 
+/* What the supervisor shares, or else the files. */
+static enum error take_images(struct worker *worker, bool shared)
+{
+    enum error err = ERR_DATA;
+    if (shared) {
+        err = shared_images_map(&worker->images, CHANNEL_IMAGES_FD);
+        close(CHANNEL_IMAGES_FD);
+        if (err != ERR_NONE)
+            log_event(LOG_WARNING, "%s; the data files are read instead", error_message());
+    }
+    return err == ERR_NONE ? ERR_NONE
+                           : images_load_training(&worker->images, &worker->settings.data);
+}
+
 static enum error open_worker(struct worker *worker, const struct worker_order *order)
 {
     enum error err = ERR_NONE;
@@ -85,7 +100,7 @@ static enum error open_worker(struct worker *worker, const struct worker_order *
     TRY(store_read_run(&run, worker->store));
     TRY(run_read_settings(&worker->settings, NULL, worker->store));
     TRY(slot_open(&worker->device, &order->slot));
-    TRY(images_load_training(&worker->images, &worker->settings.data));
+    TRY(take_images(worker, order->shared_images));
     TRY(check_data(&run, &worker->images));
     TRY(trainer_create(&worker->trainer, worker->device, &worker->images, &worker->settings.data));
 out:

@@ -2,6 +2,7 @@
 #ifndef CLADE_PIPELINE_WORKER_H
 #define CLADE_PIPELINE_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -13,7 +14,8 @@ struct worker_order {
     const char *directory; /* of the run */
     int64_t worker;        /* its row in the store */
     pid_t supervisor;
-    struct slot slot; /* driver, platform_in_driver, device, part and parts are used */
+    struct slot slot;   /* driver, platform_in_driver, device, part and parts are used */
+    bool shared_images; /* CHANNEL_IMAGES_FD holds the training images */
 };
 
 /*

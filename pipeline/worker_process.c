@@ -26,7 +26,7 @@ static void keep(int *code, int next)
         *code = next;
 }
 
-static int spawn(pid_t *pid, char *const *arguments, int channel, int log)
+static int spawn(pid_t *pid, char *const *arguments, int channel, int log, int images)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -46,6 +46,8 @@ static int spawn(pid_t *pid, char *const *arguments, int channel, int log)
     keep(&code, posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO));
     keep(&code, posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO));
     keep(&code, posix_spawn_file_actions_adddup2(&actions, channel, CHANNEL_WORKER_FD));
+    if (images >= 0) /* is above both, so that nothing has been put in its place */
+        keep(&code, posix_spawn_file_actions_adddup2(&actions, images, CHANNEL_IMAGES_FD));
     keep(&code, posix_spawnattr_setsigmask(&attributes, &none));
     keep(&code, posix_spawnattr_setsigdefault(&attributes, &standard));
     keep(&code,
@@ -58,11 +60,12 @@ static int spawn(pid_t *pid, char *const *arguments, int channel, int log)
 }
 
 enum error worker_start(struct worker_process *process, const char *directory, int64_t worker,
-                        const struct slot *slot, int log)
+                        const struct slot *slot, int log, int images)
 {
     int ends[2];
     char id[NUMBER_SIZE], supervisor[NUMBER_SIZE], platform[NUMBER_SIZE], device[NUMBER_SIZE],
-        part[NUMBER_SIZE], parts[NUMBER_SIZE], driver[PROBE_PATH_SIZE], run[1024 + 256];
+        part[NUMBER_SIZE], parts[NUMBER_SIZE], shared[NUMBER_SIZE], driver[PROBE_PATH_SIZE],
+        run[1024 + 256];
     snprintf(id, sizeof id, "%" PRId64, worker);
     snprintf(supervisor, sizeof supervisor, "%ld", (long)getpid());
     snprintf(platform, sizeof platform, "%d", slot->device.platform_in_driver);
@@ -73,16 +76,21 @@ enum error worker_start(struct worker_process *process, const char *directory, i
     snprintf(run, sizeof run, "%s", directory);
     char name[] = "clade", command[] = "worker", o_worker[] = "--worker",
          o_supervisor[] = "--supervisor", o_driver[] = "--driver", o_platform[] = "--platform",
-         o_device[] = "--device", o_part[] = "--part", o_parts[] = "--parts", end[] = "--";
-    char *const arguments[] = {name,       command,  o_worker, id,         o_supervisor,
-                               supervisor, o_driver, driver,   o_platform, platform,
-                               o_device,   device,   o_part,   part,       o_parts,
-                               parts,      end,      run,      NULL};
+         o_device[] = "--device", o_part[] = "--part", o_parts[] = "--parts",
+         o_images[] = "--shared-images", end[] = "--";
+    char *const arguments[] = {name,     command, o_worker,   id,       o_supervisor, supervisor,
+                               o_driver, driver,  o_platform, platform, o_device,     device,
+                               o_part,   part,    o_parts,    parts,    o_images,     shared,
+                               end,      run,     NULL};
     *process = (struct worker_process){.socket = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return error_set(ERR_INTERNAL, "cannot make a socket pair for a worker: %s",
                          strerror(errno));
-    int code = spawn(&process->pid, arguments, ends[1], log);
+    int above = images < 0 ? -1 : fcntl(images, F_DUPFD_CLOEXEC, CHANNEL_IMAGES_FD + 1);
+    snprintf(shared, sizeof shared, "%d", above >= 0);
+    int code = spawn(&process->pid, arguments, ends[1], log, above);
+    if (above >= 0)
+        close(above);
     close(ends[1]);
     if (code != 0) {
         close(ends[0]);

@@ -14,10 +14,11 @@ struct worker_process {
     int socket; /* -1: none */
 };
 
-/* Starts "clade worker" from this process's own binary, with standard output and error to `log`
-   and no blocked signals. */
+/* Starts "clade worker" from this process's own binary, with standard output and error to `log`,
+   the training images of `images` (inputs/shared_images.h; -1: it reads them itself) and no blocked
+   signals. */
 enum error worker_start(struct worker_process *process, const char *directory, int64_t worker,
-                        const struct slot *slot, int log);
+                        const struct slot *slot, int log, int images);
 
 /* True when it has ended; *status is as waitpid() gives it. Does not wait. */
 bool worker_ended(struct worker_process *process, int *status);

@@ -150,6 +150,21 @@ int clade_count_processes(const char *word)
     return count;
 }
 
+int clade_find_workers(pid_t *pids, int most, const char *word)
+{
+    int count = 0;
+    struct dirent *entry;
+    DIR *processes = opendir("/proc");
+    assert_non_null(processes);
+    while (count < most && (entry = readdir(processes)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            command_line_holds(entry->d_name, "clade worker ") &&
+            command_line_holds(entry->d_name, word))
+            pids[count++] = (pid_t)atol(entry->d_name);
+    closedir(processes);
+    return count;
+}
+
 void clade_write_text(const char *directory, const char *name, const char *text)
 {
     char path[256];

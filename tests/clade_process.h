@@ -34,6 +34,9 @@ int clade_wait(pid_t pid, double limit_s);
 /* The processes whose command line holds `word`. */
 int clade_count_processes(const char *word);
 
+/* Fills pids[0 .. at most `most`) with the workers whose command line holds `word`: how many. */
+int clade_find_workers(pid_t *pids, int most, const char *word);
+
 /* Four IDX files of 8x8 grey images of 3 classes, easy to learn: 300 for training, 60 for tests. */
 void clade_write_data(const char *directory);
 

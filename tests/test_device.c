@@ -311,6 +311,35 @@ static void test_buffers_that_do_not_fit(void **state)
     device_close(device);
 }
 
+/* On a CPU device in place; counted like other buffers. */
+static void test_buffers_of_host_memory(void **state)
+{
+    (void)state;
+    static uint8_t bytes[4096], back[4096];
+    struct device *device;
+    cl_mem buffer = NULL;
+    void *host = NULL;
+    ok(device_open(&device, 0, 0, 0, 1));
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7);
+    ok(device_buffer_of(&buffer, device, bytes, 4001));
+    assert_int_equal(clGetMemObjectInfo(buffer, CL_MEM_HOST_PTR, sizeof host, &host, NULL), 0);
+    assert_true(device_is_cpu(device));
+    assert_ptr_equal(host, bytes);
+    ok(device_read(device, buffer, 0, back, 4001));
+    assert_memory_equal(back, bytes, 4001);
+    device_release(device, &buffer);
+    assert_null(buffer);
+    size_t most = (size_t)device_get_info(device)->max_buffer_bytes;
+    assert_int_equal(device_buffer_of(&buffer, device, bytes, most + 1), ERR_TOO_BIG);
+    set_fault("clCreateBuffer", CL_OUT_OF_HOST_MEMORY);
+    assert_int_equal(device_buffer_of(&buffer, device, bytes, 64), ERR_TOO_BIG);
+    set_fault("", 0);
+    assert_null(buffer);
+    device_close(device);
+    assert_int_equal(live_buffers, 0);
+}
+
 /* Scratch memory grows and never shrinks; the device frees it. */
 static void test_scratch(void **state)
 {
@@ -453,6 +482,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_buffers),
         cmocka_unit_test(test_buffers_that_do_not_fit),
         cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_buffers_of_host_memory),
         cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
