@@ -161,7 +161,7 @@ enum error runs_file_update(const char *parent, const struct report *report)
     enum error err = ERR_NONE;
     int lock = -1;
     char path[PATH_MAX], run[CSV_TEXT_SIZE];
-    struct text old = {0};
+    struct text old = {0}, metadata = {0};
     struct csv_rows rows = {.dialect = report->settings->outputs.dialect};
     struct carry carry = {.path = path, .out = &rows, .report = report, .run = run};
 
@@ -175,10 +175,14 @@ enum error runs_file_update(const char *parent, const struct report *report)
     if (!carry.placed)
         put_new_row(&carry);
     TRY(file_replace_text(path, &rows.text));
+    table_metadata(&metadata, &runs_table, rows.dialect);
+    snprintf(path, sizeof path, "%s/%s-metadata.json", parent, runs_table.file);
+    TRY(file_replace_text(path, &metadata));
 out:
     if (lock >= 0)
         close(lock);
     text_free(&old);
+    text_free(&metadata);
     csv_free_rows(&rows);
     return err;
 }

@@ -218,6 +218,8 @@ static void keeps_a_row_a_run(void **state)
     report_free(&report);
 
     assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/runs.csv-metadata.json", dir);
+    assert_int_equal(unlink(path), 0);
     snprintf(path, sizeof path, "%s/.runs.csv.lock", dir);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(dir), 0);

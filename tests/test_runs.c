@@ -162,9 +162,9 @@ static void test_random_search_and_names_by_time(void **state)
                   "--set outputs.dir=%s/runs",
                   directory, directory));
     char command[256];
-    /* Two runs, and runs.csv with a row of each. */
+    /* Two runs, and runs.csv with a row of each, and its metadata. */
     snprintf(command, sizeof command,
-             "cd %s/runs && test $(ls | wc -l) = 3 && test $(grep -c '\"confirmed\"' runs.csv) = 2",
+             "cd %s/runs && test $(ls | wc -l) = 4 && test $(grep -c '\"confirmed\"' runs.csv) = 2",
              directory);
     assert_int_equal(system(command), 0);
 }

@@ -2,8 +2,9 @@
 
 Calc opens every table and gives it back as flat ODS, in which cells have types. In en_US with the
 dialect rfc4180, and in de_DE with excel-eu, every number must arrive as the number that was written,
-every time as a date, and text as text; no cell is ever a formula. In de_DE a file of rfc4180 may give
-texts where a number has a point, but no wrong number.
+every time as a date, and text as text; no cell is ever a formula. In de_DE a file of rfc4180 is opened
+twice: with English chosen as its language in the dialog, where the same holds, and without, where a
+number with a point may be a text, but never a wrong number.
 """
 import csv
 import json
@@ -31,16 +32,18 @@ def check(what, ok):
         sys.exit("test_soffice: " + what)
 
 
-def convert(room, locale, dialect, paths):
+def convert(room, locale, dialect, paths, english=False):
     profile = os.path.join(room, "profile-" + locale)
     os.makedirs(os.path.join(profile, "user"), exist_ok=True)
     with open(os.path.join(profile, "user", "registrymodifications.xcu"), "w",
               encoding="utf-8") as settings:
         settings.write(LOCALE % locale)
     out = tempfile.mkdtemp(dir=room)
-    # What the dialog asks for on the screen: semicolon, double quotes, UTF-8. Without it Calc takes
-    # commas; the language is always that of the user.
-    options = ["--infilter=Text - txt - csv (StarCalc):59,34,76"] if dialect == "excel-eu" else []
+    # What the dialog asks for on the screen: delimiter, double quotes, UTF-8, the first row, no
+    # formats of columns, and the language, that of the user unless it is given. Without any, Calc
+    # takes commas.
+    tokens = "59,34,76" if dialect == "excel-eu" else "44,34,76,1,,1033" if english else ""
+    options = ["--infilter=Text - txt - csv (StarCalc):" + tokens] if tokens else []
     subprocess.run([soffice, "-env:UserInstallation=file://" + profile, "--headless"] + options +
                    ["--convert-to", "fods", "--outdir", out] + paths,
                    check=True, timeout=280, capture_output=True)
@@ -100,14 +103,14 @@ def compare(name, dialect, path, read, lenient=False, digits=1e-9):
     return numbers
 
 
-def check_workbook(room, parent):
+def check_workbook(room, locale, parent):
     """Every sheet has the cells of its CSV file, typed; charts are there; nothing is a formula."""
     directory = os.path.join(parent, "run")
     book = os.path.join(directory, "results.xlsx")
     with zipfile.ZipFile(book) as parts:
         charts = [name for name in parts.namelist() if name.startswith("xl/charts/chart")]
     check("the workbook has the charts %s" % charts, len(charts) == 2)
-    sheets = ET.parse(os.path.join(convert(room, "en-US", "xlsx", [book]), "results.fods"))
+    sheets = ET.parse(os.path.join(convert(room, locale, "xlsx", [book]), "results.fods"))
     names = [s.get(TABLE + "name") for s in sheets.getroot().iter(TABLE + "table")]
     names = [name for name in names if name is not None and name != "local-table"]
     check("the sheets are %s" % names,
@@ -119,23 +122,28 @@ def check_workbook(room, parent):
         if name not in TABLES:
             continue
         path = os.path.join(directory, name + ".csv")
-        print("xlsx", name, compare(name, "rfc4180", path, rows_of(sheet), digits=6e-7), "numbers")
+        print(locale, "xlsx", name, compare(name, "rfc4180", path, rows_of(sheet), digits=6e-7), "numbers")
 
 
 with tempfile.TemporaryDirectory() as room:
-    for locale, dialect, lenient in (("en-US", "rfc4180", False), ("de-DE", "excel-eu", False),
-                                     ("de-DE", "rfc4180", True)):
+    for locale, dialect, english, lenient in (("en-US", "rfc4180", False, False),
+                                              ("de-DE", "excel-eu", False, False),
+                                              ("de-DE", "rfc4180", True, False),
+                                              ("de-DE", "rfc4180", False, True)):
         parent = tempfile.mkdtemp(dir=room)
         directory = os.path.join(parent, "run")
         os.mkdir(directory)
         subprocess.run([fake_run, directory, "40", dialect], check=True)
-        paths = [os.path.join(directory, name + ".csv") for name in TABLES]
-        out = convert(room, locale, dialect, paths)
+        paths = sorted(os.path.join(folder, name) for folder in (directory, parent)
+                       for name in os.listdir(folder) if name.endswith(".csv"))
+        check("the tables are %s" % paths,
+              {os.path.basename(path)[:-4] for path in paths} >= set(TABLES + ["runs"]))
+        out = convert(room, locale, dialect, paths, english)
         for path in paths:
             name = os.path.basename(path)[:-4]
             numbers = compare(name, dialect, path, cells_of(os.path.join(out, name + ".fods")),
                               lenient)
             check("%s has no number" % name, numbers > 0)
-            print(locale, dialect, name, numbers, "numbers")
-        if locale == "en-US":
-            check_workbook(room, parent)
+            print(locale, dialect, "in English" if english else "", name, numbers, "numbers")
+        if dialect == "rfc4180" and not lenient:
+            check_workbook(room, locale, parent)
