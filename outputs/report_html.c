@@ -138,9 +138,9 @@ static void put_search(struct text *out, const struct report *report)
     for (size_t i = 0; i < report->epoch_count; i++)
         confirmed = confirmed || report->epochs[i].confirm;
     if (confirmed) {
-        put_chart(out, "curves", "Learning curves of the finalist",
+        put_chart(out, "curves", "Learning curves of the finalists",
                   "Training loss over the epochs of the confirmations");
-        text_append(out, "<p class=\"dim\">The numbers are in <code>epochs.csv</code>.</p>\n");
+        html_put_curves(out, report);
     }
 }
 

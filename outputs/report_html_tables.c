@@ -148,6 +148,40 @@ void html_put_generations(struct text *out, const struct report *report)
     text_append(out, "</table></div></details>\n");
 }
 
+/* Whether two epochs are of one confirmation. */
+static bool same_curve(const struct epoch_record *a, const struct epoch_record *b)
+{
+    return a->confirm && b->confirm && a->candidate == b->candidate &&
+           a->replicate == b->replicate && a->attempt == b->attempt;
+}
+
+void html_put_curves(struct text *out, const struct report *report)
+{
+    int rows = 0;
+    text_append(out, "<details><summary>The learning curves as a table</summary>"
+                     "<div class=\"scroll\"><table><tr><th>candidate</th><th class=\"n\">seed</th>"
+                     "<th class=\"n\">epoch</th><th class=\"n\">training loss (nats)</th>"
+                     "<th class=\"n\">training accuracy</th><th class=\"n\">seconds</th></tr>\n");
+    for (size_t i = 0; i < report->epoch_count; i++) {
+        const struct epoch_record *epoch = &report->epochs[i];
+        bool last = i + 1 == report->epoch_count || !same_curve(epoch, epoch + 1);
+        if (!epoch->confirm || (rows++ >= ROWS_SHOWN && !last))
+            continue;
+        text_printf(out,
+                    "<tr><td>c%06" PRId64 "</td><td class=\"n\">%d</td><td class=\"n\">%d</td>",
+                    epoch->candidate, epoch->replicate + 1, epoch->epoch);
+        put_number_cell(out, "%.4f", epoch->train_loss);
+        put_number_cell(out, "%.4f", epoch->train_accuracy);
+        put_number_cell(out, "%.1f", epoch->seconds);
+        text_append(out, "</tr>\n");
+    }
+    text_append(out, "</table></div>");
+    if (rows > ROWS_SHOWN)
+        text_append(out, "<p class=\"dim\">Of the later ones the last epoch is here; "
+                         "<code>epochs.csv</code> has all.</p>");
+    text_append(out, "</details>\n");
+}
+
 void html_put_operators(struct text *out, const struct report *report)
 {
     text_append(out,
@@ -169,6 +203,27 @@ void html_put_operators(struct text *out, const struct report *report)
         text_append(out, "</tr>\n");
     }
     text_append(out, "</table></div>\n");
+}
+
+/* What the timeline shows, for readers without scripts. */
+static void put_slots(struct text *out, const struct report *report)
+{
+    text_append(out, "<details><summary>The slots as a table</summary><div class=\"scroll\"><table>"
+                     "<tr><th>device</th><th class=\"n\">slot</th><th class=\"n\">trained</th>"
+                     "<th class=\"n\">failed</th><th class=\"n\">idle</th></tr>\n");
+    for (size_t i = 0; i < report->lane_count; i++) {
+        const struct lane *lane = &report->lanes[i];
+        text_append(out, "<tr><td>");
+        html_put(out, lane->device);
+        text_printf(out, "</td><td class=\"n\">#%d</td><td class=\"n\">", lane->number);
+        report_put_duration(out, lane->busy_s);
+        text_append(out, "</td><td class=\"n\">");
+        report_put_duration(out, lane->failed_s);
+        text_append(out, "</td><td class=\"n\">");
+        report_put_duration(out, fmax(0, report->timeline_s - lane->busy_s - lane->failed_s));
+        text_append(out, "</td></tr>\n");
+    }
+    text_append(out, "</table></div></details>\n");
 }
 
 static void put_failures(struct text *out, const struct report *report)
@@ -220,5 +275,7 @@ void html_put_devices(struct text *out, const struct report *report)
         text_append(out, "</tr>\n");
     }
     text_append(out, "</table></div>\n");
+    if (report->lane_count > 0)
+        put_slots(out, report);
     put_failures(out, report);
 }

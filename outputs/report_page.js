@@ -85,11 +85,11 @@
     return { type: 'scatter', data: { datasets: sets }, options: {
       plugins: { legend: legend(), tooltip: tips },
       scales: {
-        x: axis('parameters (log scale)', { type: 'logarithmic', ticks: { color: palette.dim,
+        x: axis('parameters (logarithmic scale)', { type: 'logarithmic', ticks: { color: palette.dim,
           maxRotation: 0, autoSkip: true, maxTicksLimit: 9,
           callback: (v) => ([1, 2, 5].includes(+String(v)[0]) && /^[125]0*$/.test(String(v))
             ? v.toLocaleString('en') : null) } }),
-        y: axis('validation accuracy', { grace: '5%' }) } } };
+        y: axis('validation accuracy (share of images)', { grace: '5%' }) } } };
   }
 
   function progress() {
@@ -105,14 +105,15 @@
       borderColor: c, backgroundColor: c, pointRadius: 0, borderWidth: 2 }, more);
     return { type: 'scatter', data: { datasets: [
       line('best so far', best, palette.accent, { stepped: 'before' }),
-      line('mean of a generation', gen.map((g) => at(g, 2)), palette.good),
+      line('mean of a generation', gen.map((g) => at(g, 2)), palette.good,
+        { borderWidth: gen.length > 300 ? 1 : 2 }),
       line('best and worst of a generation', gen.map((g) => at(g, 1)), palette.band,
         { fill: '+1', backgroundColor: palette.band, borderWidth: 1 }),
       line('_worst', gen.map((g) => at(g, 3)), palette.band, { borderWidth: 1 }),
       dots('candidates', D.id.map((id, i) => ({ x: id, y: D.a[i], i })), palette.point, small)] },
     options: { plugins: { legend: legend(), tooltip: tips },
       scales: { x: axis('candidates, in the order of proposal'),
-        y: axis('validation accuracy', { grace: '5%' }) } } };
+        y: axis('validation accuracy (share of images)', { grace: '5%' }) } } };
   }
 
   function operators() {
@@ -203,4 +204,12 @@
   };
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
   matchMedia('print').addEventListener('change', again);
+  /* On paper nothing can be unfolded. */
+  const folded = [];
+  window.addEventListener('beforeprint', () => {
+    for (const d of document.querySelectorAll('details:not([open])')) { d.open = true; folded.push(d); }
+  });
+  window.addEventListener('afterprint', () => {
+    while (folded.length) folded.pop().open = false;
+  });
 })();

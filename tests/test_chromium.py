@@ -1,8 +1,8 @@
 """report.html in a real browser: test_chromium.py FAKE_RUN CHROMIUM
 
 The page is opened from a file at 50 and at 20,000 candidates. It must make its charts with all their
-points, print nothing to the console, ask for nothing, stay under 3 MB, and show names from outside as
-the text that they are.
+points, print nothing to the console, ask for nothing, stay under 3 MB, show names from outside as
+the text that they are, and be no wider than a phone.
 """
 import html
 import json
@@ -20,10 +20,23 @@ def check(what, ok):
         sys.exit("test_chromium: " + what)
 
 
+# The page in a frame as wide as a phone: nothing but what scrolls by itself may stick out.
+PHONE = """<!DOCTYPE html><iframe src="report.html" width="390" height="800"></iframe><script>
+onload = () => {
+  const page = document.querySelector("iframe").contentDocument;
+  const wide = [...page.querySelectorAll("body *")].filter((e) => !e.closest(".scroll") &&
+    e.getBoundingClientRect().right > 391).map((e) => e.tagName + " " + e.id);
+  document.documentElement.setAttribute("data-phone", JSON.stringify(
+    [page.documentElement.scrollWidth, page.querySelectorAll("canvas").length, wide]));
+};
+</script>
+"""
+
+
 def open_page(path, profile):
     result = subprocess.run(
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-         "--enable-logging=stderr", "--user-data-dir=" + profile, "--virtual-time-budget=2000",
+         "--enable-logging=stderr", "--allow-file-access-from-files", "--user-data-dir=" + profile, "--virtual-time-budget=2000",
          "--timeout=120000", "--dump-dom", "file://" + path],
         capture_output=True, text=True, timeout=280, check=False)
     check("chromium ended with %d: %s" % (result.returncode, result.stderr[-2000:]),
@@ -65,4 +78,9 @@ with tempfile.TemporaryDirectory() as room:
               and "=2+3&lt;/title&gt;&lt;script&gt;alert(1)" in dom)
         with open(path, encoding="ascii") as page:
             check("the page names an address", not re.search(r'(?:src|href)="(?!data:)', page.read()))
+        with open(os.path.join(directory, "phone.html"), "w", encoding="ascii") as page:
+            page.write(PHONE)
+        phone = attribute(open_page(os.path.join(directory, "phone.html"),
+                                    os.path.join(room, "profile")), "data-phone")
+        check("on a phone: %s" % phone, phone[0] <= 390 and phone[1:] == [4, []])
         print("%d candidates: %d bytes, %s" % (count, size, charts["size"]))

@@ -216,6 +216,9 @@ static void writes_the_page(void **state)
     assert_has(&text, "\"\\u003c/script\\u003e\\u003cb\\u003e\"");
     assert_has(&text, "\" alt=\"test image 77\"");
     assert_has(&text, "<b>&#60;i&#62;</b><span>said 6</span><span>87.5 %</span></li>");
+    assert_has(&text, "<td>c000005</td><td class=\"n\">1</td><td class=\"n\">1</td>"
+                      "<td class=\"n\">0.5000</td>");
+    assert_has(&text, "<td class=\"n\">#0</td><td class=\"n\">32 s");
     assert_has(&text, "<td>diverged</td><td class=\"n\">1</td>");
     assert_has(&text, "\"id\":[0,1,2,3,5]");
     assert_has(&text, "N32k3r-R16k3r-N64k3r-R32k3r-r\"");
