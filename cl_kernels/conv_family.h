@@ -9,8 +9,8 @@
 
 struct conv_family_ops {
     const char *name;
-    bool makes_sums; /* honours `sums` of struct conv_epilogue and struct conv_chain, a part a
-                        stride phase */
+    bool makes_sums; /* honours `sums` of struct conv_epilogue and struct conv_chain, a part an
+                        image */
     /* *state is NULL after a failure. `plan` is valid during the call only: copy it. Its `members`
        is at least 1. */
     enum error (*create)(void **state, struct device *device, const struct conv_plan *plan);

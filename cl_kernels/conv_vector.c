@@ -329,8 +329,7 @@ static enum error vector_input_gradient(void *state, cl_mem dy, struct span tran
     cl_mem buffers[] = {
         dy, transposed.buffer,    transposed.buffer,        chained ? chain->kept : dy, dx,
         dx, sums ? chain->z : dy, sums ? chain->means : dy, sums ? chain->sums : dx};
-    size_t phases = (size_t)(s->stride * s->stride);
-    const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed) * phases,
+    const size_t global[3] = {(size_t)(to->blocks / c->vectors_transposed),
                               (size_t)(c->plan.members * images), 1};
     return run(c, c->input_gradient, "conv_gather", buffers, 9, &args, sizeof args, global);
 }

@@ -12,19 +12,32 @@
  */
 #if LANES == 16
 typedef float16 vec;
-#define LOAD(p)     vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-#define ACTIVATE    activate_16
-#define KEPT_SLOPE  kept_slope_16
+#define LOAD(p)      vload16(0, p)
+#define STORE(v, p)  vstore16(v, 0, p)
+#define ACTIVATE_ROW activate_row_16
+#define SLOPE_ROW    slope_row_16
 #else
 typedef float8 vec;
-#define LOAD(p)     vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-#define ACTIVATE    activate_8
-#define KEPT_SLOPE  kept_slope_8
+#define LOAD(p)      vload8(0, p)
+#define STORE(v, p)  vstore8(v, 0, p)
+#define ACTIVATE_ROW activate_row_8
+#define SLOPE_ROW    slope_row_8
 #endif
 
 #define GROUP (VECTORS * LANES)
+
+/* Into the caches; where the compiler has nothing for it, nothing. */
+#ifndef __has_builtin
+#define __has_builtin(name) 0
+#endif
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH_TO_READ(p)  __builtin_prefetch(p, 0, 3)
+#define PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1, 3)
+#else
+#define PREFETCH_TO_READ(p)
+#define PREFETCH_TO_WRITE(p)
+#endif
+#define LINE 16 /* floats in 64 bytes, a usual cache line */
 
 #ifdef PIXELS
 
@@ -47,7 +60,8 @@ typedef float8 vec;
  *
  * Input gradient (-D GRADIENT): dx[h][w] = slope * sum of dy[(h + pad - ty) / stride][...] * wt over
  * the taps for which the division is exact. For stride 2 each of the four parities of (h, w) is a
- * phase with taps of its own, and global id 0 counts group * 4 + phase.
+ * phase with taps of its own. Both phases of a row are done before the next row, so that dx and
+ * what was kept are gone through in the order of memory: a phase at a time takes half as long again.
  *
  * With `sums`, for batch normalisation (norm.cl), each work-item also adds up its results and
  * their products: forward y and y * y, gradient dx and dx * (z - mean).
@@ -58,33 +72,18 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
                         global const float *restrict z, global const float *restrict means,
                         global float *restrict sums, const struct gather_args a)
 {
+    const int group = get_global_id(0), groups = get_global_size(0);
     const int n = get_global_id(1), member = n / a.images;
     const int activation = a.activations[member];
 #ifdef GRADIENT
-    const int phases = a.stride * a.stride;
-    const int group = get_global_id(0) / phases, groups = get_global_size(0) / phases;
-    const int phase_y = get_global_id(0) % phases / a.stride;
-    const int phase_x = get_global_id(0) % phases % a.stride;
-    const int out_step = a.stride, in_step = 1, direction = -1;
-    const int first_y = (phase_y + a.pad) % a.stride, first_x = (phase_x + a.pad) % a.stride;
-    const int tap_step = a.stride;
-    const int taps_y = (a.kernel_rows - first_y + a.stride - 1) / a.stride;
-    const int taps_x = (a.kernel_columns - first_x + a.stride - 1) / a.stride;
-    const int rows = (a.height - phase_y + a.stride - 1) / a.stride;
-    const int columns = (a.width - phase_x + a.stride - 1) / a.stride;
-    x += a.in_origin + (phase_y + a.pad - first_y) / a.stride * a.in_row +
-         (phase_x + a.pad - first_x) / a.stride * X_LANES;
+    const int phases = a.stride, direction = -1;
 #else
-    const int phases = 1, group = get_global_id(0), groups = get_global_size(0);
-    const int phase_y = 0, phase_x = 0, first_y = 0, first_x = 0;
-    const int out_step = 1, in_step = a.stride, direction = 1, tap_step = 1;
-    const int taps_y = a.kernel_rows, taps_x = a.kernel_columns;
-    const int rows = a.height, columns = a.width;
-    x += a.in_origin;
+    const int phases = 1, direction = 1;
 #endif
     const int tap_floats = a.channels * GROUP;
-    x += n * a.in_image;
-    weights += a.weights + member * a.member_stride + group * a.kernel_rows * a.kernel_columns * tap_floats;
+    x += n * a.in_image + a.in_origin;
+    weights += a.weights + member * a.member_stride +
+               group * a.kernel_rows * a.kernel_columns * tap_floats;
     const int plane = group * VECTORS, all_blocks = groups * VECTORS;
     y += n * a.out_image + plane * a.out_block + a.out_origin;
     kept += n * a.kept_image + plane * a.kept_block + a.kept_origin;
@@ -96,88 +95,113 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
     for (int v = 0; v < VECTORS; v++)
         totals[v] = products[v] = (vec)(0.0f);
 
-    for (int row = 0; row < rows; row++) {
-        for (int column = 0; column < columns; column += PIXELS) {
-            vec sum[PIXELS][VECTORS];
+    for (int row = 0; row < a.height; row++) {
+        /* The multiply-adds of a row hide the way to memory and back. */
 #ifdef GRADIENT
-            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
-                _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sum[p][v] = (vec)(0.0f);
+        for (int v = 0; v < VECTORS; v++)
+            for (int i = 0; i < a.width * LANES; i += LINE) {
+                PREFETCH_TO_READ(kept + v * a.kept_block + row * a.kept_row + i);
+                PREFETCH_TO_WRITE(y + v * a.out_block + row * a.out_row + i);
+            }
 #else
-            _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-            {
-                const vec bias =
-                    a.bias >= 0 ? LOAD(parameters + a.bias + group * GROUP + v * LANES) : (vec)(0.0f);
-                _Pragma("unroll") for (int p = 0; p < PIXELS; p++) sum[p][v] = bias;
-            }
+        if (group == 0) {
+            const int next = ((row + 1) * a.stride + a.kernel_rows - a.stride) * a.in_row;
+            for (int first = 0; first < a.channels; first += X_LANES)
+                for (int i = 0; i < a.stride * a.in_row; i += LINE)
+                    PREFETCH_TO_READ(x + first / X_LANES * a.in_block + next + i);
+        }
 #endif
-            global const float *corner = x + row * in_step * a.in_row + column * X_STEP;
-            for (int ty = 0; ty < taps_y; ty++) {
-                for (int tx = 0; tx < taps_x; tx++) {
-                    global const float *xp = corner + direction * (ty * a.in_row + tx * X_LANES);
-                    global const float *wp =
-                        weights + ((first_y + ty * tap_step) * a.kernel_columns + first_x +
-                                   tx * tap_step) * tap_floats;
-                    for (int first = 0; first < a.channels; first += X_LANES) {
-                        const int lanes = min(X_LANES, a.channels - first);
-                        /* Not unrolled: no faster in pairs, and two or three times longer to compile. */
-                        _Pragma("nounroll") for (int c = 0; c < lanes; c++)
-                        {
-                            MULTIPLY_ADD(xp + c, wp)
-                            wp += GROUP;
-                        }
-                        xp += a.in_block;
-                    }
-                }
-            }
-
-            /* Copied to an array of its own, which may be indexed by a loop: unrolled over the whole
-               tile, five activations make the code several times longer to compile. */
-            vec finished[PIXELS * VECTORS];
-            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+        for (int phase = 0; phase < phases; phase++) {
+#ifdef GRADIENT
+            const int first_y = (row + a.pad) % phases, first_x = (phase + a.pad) % phases;
+            const int taps_y = (a.kernel_rows - first_y + phases - 1) / phases;
+            const int taps_x = (a.kernel_columns - first_x + phases - 1) / phases;
+            const int columns = (a.width - phase + phases - 1) / phases;
+            global const float *row_start = x + (row + a.pad - first_y) / phases * a.in_row +
+                                            (phase + a.pad - first_x) / phases * X_LANES;
+#else
+            const int first_y = 0, first_x = 0;
+            const int taps_y = a.kernel_rows, taps_x = a.kernel_columns;
+            const int columns = a.width;
+            global const float *row_start = x + row * a.stride * a.in_row;
+#endif
+            for (int column = 0; column < columns; column += PIXELS) {
+                vec sum[PIXELS][VECTORS];
+#ifdef GRADIENT
+                _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                    _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sum[p][v] = (vec)(0.0f);
+#else
                 _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
-                    finished[p * VECTORS + v] = sum[p][v];
-            const int valid = min(PIXELS, columns - column);
-            const int out_row = row * out_step + phase_y;
-            const int out_column = column * out_step + phase_x;
-            _Pragma("nounroll") for (int p = 0; p < valid; p++)
-            {
-                const int pixel = (out_column + p * out_step) * LANES;
-                _Pragma("nounroll") for (int v = 0; v < VECTORS; v++)
                 {
-                    vec result = finished[p * VECTORS + v];
-#ifdef GRADIENT
-                    if (activation != ACT_NONE)
-                        result *= KEPT_SLOPE(
-                            LOAD(kept + v * a.kept_block + out_row * a.kept_row + pixel),
-                            activation);
-                    if (a.sums) {
-                        const vec below =
-                            LOAD(z + v * a.z_block + out_row * a.z_row + pixel) -
-                            LOAD(means + v * LANES);
-                        totals[v] += result;
-                        products[v] = fma(result, below, products[v]);
-                    }
-#else
-                    if (a.sums) {
-                        totals[v] += result;
-                        products[v] = fma(result, result, products[v]);
-                    }
-                    vec slope;
-                    result = ACTIVATE(result, activation, &slope);
-                    if (a.keep_slope)
-                        STORE(keeps_slope(activation) ? slope : result, slopes + v * a.out_block + out_row * a.out_row + pixel);
+                    const vec bias = a.bias >= 0
+                                         ? LOAD(parameters + a.bias + group * GROUP + v * LANES)
+                                         : (vec)(0.0f);
+                    _Pragma("unroll") for (int p = 0; p < PIXELS; p++) sum[p][v] = bias;
+                }
 #endif
-                    STORE(result, y + v * a.out_block + out_row * a.out_row + pixel);
+                global const float *corner = row_start + column * X_STEP;
+                for (int ty = 0; ty < taps_y; ty++) {
+                    for (int tx = 0; tx < taps_x; tx++) {
+                        global const float *xp =
+                            corner + direction * (ty * a.in_row + tx * X_LANES);
+                        global const float *wp =
+                            weights + ((first_y + ty * phases) * a.kernel_columns + first_x +
+                                       tx * phases) * tap_floats;
+                        for (int first = 0; first < a.channels; first += X_LANES) {
+                            const int lanes = min(X_LANES, a.channels - first);
+                            /* Not unrolled: no faster in pairs, and two or three times longer to
+                               compile. */
+                            _Pragma("nounroll") for (int c = 0; c < lanes; c++)
+                            {
+                                MULTIPLY_ADD(xp + c, wp)
+                                wp += GROUP;
+                            }
+                            xp += a.in_block;
+                        }
+                    }
+                }
+
+                const int valid = min(PIXELS, columns - column);
+                global float *to = y + row * a.out_row + (column * phases + phase) * LANES;
+                _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                    if (p < valid)
+                        _Pragma("unroll") for (int v = 0; v < VECTORS; v++)
+                            STORE(sum[p][v], to + v * a.out_block + p * phases * LANES);
+            }
+        }
+
+        /* What is left to do with the row, while it is in the first-level cache. */
+        _Pragma("nounroll") for (int v = 0; v < VECTORS; v++)
+        {
+            global float *results = y + v * a.out_block + row * a.out_row;
+#ifdef GRADIENT
+            SLOPE_ROW(results, kept + v * a.kept_block + row * a.kept_row, a.width, activation);
+            if (a.sums) {
+                const vec mean = LOAD(means + v * LANES);
+                global const float *below = z + v * a.z_block + row * a.z_row;
+                for (int i = 0; i < a.width * LANES; i += LANES) {
+                    const vec result = LOAD(results + i);
+                    totals[v] += result;
+                    products[v] = fma(result, LOAD(below + i) - mean, products[v]);
                 }
             }
+#else
+            if (a.sums)
+                for (int i = 0; i < a.width * LANES; i += LANES) {
+                    const vec result = LOAD(results + i);
+                    totals[v] += result;
+                    products[v] = fma(result, result, products[v]);
+                }
+            ACTIVATE_ROW(results, slopes + v * a.out_block + row * a.out_row, a.width, activation,
+                         a.keep_slope);
+#endif
         }
     }
     if (a.sums) {
-        const int part = n * phases + phase_y * a.stride + phase_x;
         const int all_channels = all_blocks * LANES;
         for (int v = 0; v < VECTORS; v++) {
-            STORE(totals[v], sums + 2 * part * all_channels + (plane + v) * LANES);
-            STORE(products[v], sums + (2 * part + 1) * all_channels + (plane + v) * LANES);
+            STORE(totals[v], sums + 2 * n * all_channels + (plane + v) * LANES);
+            STORE(products[v], sums + (2 * n + 1) * all_channels + (plane + v) * LANES);
         }
     }
 }
@@ -203,12 +227,18 @@ kernel void conv_weight_gradient(global const float *restrict x, global const fl
     const int group_floats = a.kernel_rows * a.kernel_columns * tap_floats;
     const int first = split * a.images_per_split;
     const int last = min(first + a.images_per_split, a.images);
+    /* The next image comes from memory while this one is gone through again and again. */
+    const int passes = (last_group - first_group) * ((a.channels + TILE - 1) / TILE) *
+                       a.kernel_rows * a.kernel_columns;
+    const int slice = (max(a.x_image, a.dy_image) / passes / LINE + 1) * LINE;
     gradients += split * a.split_stride + member * a.member_stride;
     x += member * a.images * a.x_image + a.x_origin;
     dy += member * a.images * a.dy_image + a.dy_origin;
 
     for (int n = first; n < last || n == first; n++) {
         const int rows = n < last ? a.height : 0; /* an empty split writes zeros */
+        global const float *next_x = x + (n + 1) * a.x_image, *next_dy = dy + (n + 1) * a.dy_image;
+        int ahead = 0;
         for (int group = first_group; group < last_group; group++) {
             global const float *dy_planes = dy + n * a.dy_image + group * VECTORS * a.dy_block;
             for (int channel = 0; channel < a.channels; channel += TILE) {
@@ -218,6 +248,13 @@ kernel void conv_weight_gradient(global const float *restrict x, global const fl
                 const int valid = min(TILE, a.channels - channel);
                 for (int ty = 0; ty < a.kernel_rows; ty++) {
                     for (int tx = 0; tx < a.kernel_columns; tx++) {
+                        if (n + 1 < last)
+                            for (int end = ahead + slice; ahead < end; ahead += LINE) {
+                                if (ahead < a.x_image)
+                                    PREFETCH_TO_READ(next_x + ahead);
+                                if (ahead < a.dy_image)
+                                    PREFETCH_TO_READ(next_dy + ahead);
+                            }
                         global float *to = dw + (ty * a.kernel_columns + tx) * tap_floats;
                         vec sum[TILE][VECTORS];
                         _Pragma("unroll") for (int c = 0; c < TILE; c++)
