@@ -12,6 +12,14 @@ mkdir "$room/script" "$room/bin"
 cp "$root/script/bootstrap" "$root/script/packages.txt" "$room/script"
 bootstrap=$room/script/bootstrap
 calls=$room/calls
+pypi=$room/pypi
+from_pypi() { # exit code of what installs from PyPI
+    for name in onnxruntime intel-opencl; do
+        printf '#!/bin/bash\necho %s >>"%s"\nexit %s\n' $name "$pypi" "$1" >"$room/script/$name"
+        chmod 755 "$room/script/$name"
+    done
+}
+from_pypi 0
 for tool in bash awk cat dirname env grep mktemp rm tail true; do
     ln -s "$(type -P "$tool")" "$room/bin/$tool"
 done
@@ -60,7 +68,8 @@ check() { # WHAT, COMMAND...
 }
 run() { # USER-ID, arguments of bootstrap...
     : >"$calls"
-    chmod 666 "$calls"
+    : >"$pypi"
+    chmod 666 "$calls" "$pypi"
     status=0
     local as=(env)
     ((EUID == $1)) || as=(setpriv --reuid "$1" --clear-groups)
@@ -71,6 +80,7 @@ exited() { ((status == $1)); }
 said() { grep -qF -- "$1" "$room/said"; }
 called() { grep -qF -- "$1" "$calls"; }
 quiet() { [[ ! -s $calls && ! -s $room/said ]]; }
+asked_pypi() { [[ $(tr '\n' ' ' <"$pypi") == "$1" ]]; }
 not() { ! "$@"; }
 mkdir -m 1777 "$room/tmp"
 
@@ -79,6 +89,12 @@ apt_get 0 0
 run "$EUID" --test
 check 'nothing missing' exited 0
 check 'nothing missing: silent, no apt-get' quiet
+check 'nothing missing: what comes from PyPI is looked after' asked_pypi 'onnxruntime intel-opencl '
+from_pypi 69
+run "$EUID" --test
+check 'no PyPI: the tests go on without' exited 0
+check 'no PyPI: said' said 'going on without a second OpenCL driver'
+from_pypi 0
 run "$EUID" --tests
 check 'unknown argument' exited 2
 run "$EUID" --test --test
@@ -88,6 +104,7 @@ check 'too many arguments' exited 2
 installed_except sqlite3
 run "$EUID"
 check 'a test package is not needed to run' quiet
+check 'nor what comes from PyPI' asked_pypi ''
 
 rm -f "$room/bin/sudo"
 installed_except gcc zlib1g-dev
@@ -118,6 +135,8 @@ if ((EUID == 0)); then
         called 'install --yes --no-install-recommends gcc zlib1g-dev frontend=noninteractive'
     check 'as root: lists are fresh' called update
     check 'as root: quiet' not said 'apt says'
+    run 0 --test
+    check 'as root: then what comes from PyPI' asked_pypi 'onnxruntime intel-opencl '
     apt_get 100 0
     run 0
     check 'no network for the lists' exited 0
@@ -126,6 +145,8 @@ if ((EUID == 0)); then
     run 0
     check 'install fails' exited 100
     check 'install fails: its words are shown' said 'apt says'
+    run 0 --test
+    check 'install fails: PyPI is left alone' asked_pypi ''
 fi
 
 echo "test_bootstrap: $checks checks, $failures failed"
