@@ -63,7 +63,7 @@ enum error bytes_open(struct bytes **out, const char *path)
     }
     bytes->file = fopen(path, "rb");
     if (bytes->file == NULL || fstat(fileno(bytes->file), &status) != 0) {
-        err = error_set(ERR_DATA, "cannot open data file %s: %s; see [data] in the settings", path,
+        err = error_set(ERR_DATA, "cannot open data file %s: %s", path,
                         strerror(errno));
         goto out;
     }

@@ -6,6 +6,7 @@
 
 #include "pipeline/base/rng.h"
 #include "stages/misses.h"
+#include "stages/predict.h"
 
 uint64_t confirm_seed(uint64_t run_seed, int64_t candidate, int replicate)
 {
@@ -35,18 +36,7 @@ static enum error load_test(struct images *test, const struct model *model,
         return err;
     }
     test->shape.classes = model->shape.classes; /* the test file may lack the last ones */
-    test->mean = model->mean;
-    test->std = model->std;
     return ERR_NONE;
-}
-
-static int largest(const float *values, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (values[i] > values[best])
-            best = i;
-    return best;
 }
 
 /* Fills the test part of *result, whose arrays are allocated here. */
@@ -66,7 +56,7 @@ static enum error take_test(struct confirmation *result, const struct images *te
     memcpy(result->labels, test->labels, test->count);
     uint32_t correct = 0;
     for (size_t i = 0; i < test->count; i++) {
-        int predicted = largest(logits + i * classes, test->shape.classes);
+        int predicted = predict_class(logits + i * classes, test->shape.classes);
         result->predictions[i] = (uint8_t)predicted;
         result->confusion[test->labels[i] * classes + (size_t)predicted]++;
         correct += predicted == test->labels[i];
@@ -81,38 +71,18 @@ enum error confirm_score(struct confirmation *result, struct device *device,
 {
     enum error err = ERR_NONE;
     struct images test = {0};
-    struct image_store *store = NULL;
-    struct network *network = NULL;
     struct pass_result pass;
-    uint32_t *order = NULL;
     float *scores = NULL;
     result->genome = model->genome;
     TRY(load_test(&test, model, &settings->data));
-    order = malloc(test.count * sizeof *order);
-    scores = malloc(test.count * (size_t)test.shape.classes * sizeof *scores);
-    if (order == NULL || scores == NULL) {
-        err = error_set(ERR_INTERNAL, "out of memory for the scores of %u test images", test.count);
-        goto out;
-    }
-    for (uint32_t i = 0; i < test.count; i++)
-        order[i] = i;
-    TRY(image_store_create(&store, device, &test));
-    struct training_settings deployed = settings->training;
-    deployed.norm = NORM_NONE; /* a model has it folded into its weights */
-    TRY(network_create(&network, device, &model->genome, &test.shape, &deployed,
-                       settings->devices.conv));
-    TRY(network_write_parameters(network, model->weights));
-    TRY(network_evaluate(network, store, order, test.count, &pass, scores));
+    TRY(predict_logits(&scores, &pass, device, model, &test, settings));
     TRY(take_test(result, &test, scores, &pass));
     if (logits != NULL) {
         *logits = scores;
         scores = NULL;
     }
 out:
-    network_destroy(network);
-    image_store_destroy(store);
     free(scores);
-    free(order);
     images_free(&test);
     return err;
 }

@@ -1,17 +1,9 @@
 #include "stages/misses.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the class with the largest logit. */
-static double probability(const float *logits, int classes, int predicted)
-{
-    double sum = 0;
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - (double)logits[predicted]);
-    return 1 / sum;
-}
+#include "stages/predict.h"
 
 /* Puts *next into the list, sorted, of at most `most`; the last one falls out. */
 static void insert(struct miss *list, size_t *count, size_t most, const struct miss *next)
@@ -36,12 +28,12 @@ enum error misses_choose(struct confirmation *result, const struct images *test,
         int predicted = result->predictions[i];
         if (predicted == test->labels[i])
             continue;
-        const struct miss next = {.image = i,
-                                  .label = test->labels[i],
-                                  .predicted = predicted,
-                                  .probability =
-                                      probability(logits + (size_t)i * (size_t)shape->classes,
-                                                  shape->classes, predicted)};
+        const struct miss next = {
+            .image = i,
+            .label = test->labels[i],
+            .predicted = predicted,
+            .probability = predict_probability(logits + (size_t)i * (size_t)shape->classes,
+                                               shape->classes, predicted)};
         insert(list, &count, most, &next);
     }
     if (count == 0)
