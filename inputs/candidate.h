@@ -19,7 +19,8 @@
     X(CANDIDATE_TOO_BIG, "too_big")   /* buffers do not fit in the device */                       \
     X(CANDIDATE_TIMEOUT, "timeout")   /* over devices.time_limit_s */                              \
     X(CANDIDATE_LOST, "lost")         /* worker died or device failed; this attempt only */        \
-    X(CANDIDATE_FAILED, "failed")     /* lost more often than devices.retries */
+    X(CANDIDATE_FAILED, "failed")     /* lost more often than devices.retries */                   \
+    X(CANDIDATE_STOPPED, "stopped")   /* no time was left for it in the search */
 
 enum candidate_status {
 #define X(name, text) name,

@@ -158,6 +158,16 @@ struct epoch_record {
     double seconds, images_per_s;
 };
 
+/* How long a slot took for epochs of one training: what predictions of stages/pace.h are made
+   from. */
+struct pace_sample {
+    char device[CANDIDATE_DEVICE_SIZE];
+    int64_t macs;   /* of the genome */
+    double images;  /* passes over single training images */
+    double seconds; /* of them, > 0 */
+    double rest_s;  /* of the same training, besides its epochs; NAN while it runs */
+};
+
 /* A time in which a slot trained; stages/timeline.h. Seconds since the first start. */
 enum span_kind { SPAN_SEARCH, SPAN_FAILED, SPAN_CONFIRM };
 
@@ -192,6 +202,7 @@ struct report {
     /* Borrowed from the input: */
     const char *run;
     const char *version;
+    bool search_ended; /* no further candidate is going to be trained */
     const struct settings *settings;
     const struct candidate *candidates;
     size_t candidate_count;

@@ -293,6 +293,20 @@ enum error settings_read_text(struct settings *settings, struct settings_origins
     return read_stream(settings, origins, file, name);
 }
 
+void settings_complete(struct settings *settings)
+{
+    static const int usual_cycles = 100;
+    bool timed = settings->deadline.until >= 0 || settings->deadline.budget_s > 0 ||
+                 settings->search.budget_s > 0;
+    if (settings->search.cycles == 0 && !timed)
+        settings->search.cycles = usual_cycles;
+}
+
+int64_t search_cycles(const struct search_settings *search)
+{
+    return search->cycles > 0 ? search->cycles : INT64_MAX;
+}
+
 enum error settings_check(const struct settings *settings)
 {
     const struct space_settings *space = &settings->space;

@@ -86,10 +86,11 @@ struct search_settings {
     uint64_t seed;
     int population; /* P */
     enum populate populate;
-    int sample;    /* S */
-    int cycles;    /* candidates in all, the first P included */
-    int in_flight; /* candidate k is bred from the results of candidates 0..k-in_flight only, so
-                      the search does not depend on timing or on how many workers there are */
+    int sample;      /* S */
+    int cycles;      /* candidates in all, the first P included; 0: search_cycles() */
+    double budget_s; /* of the search, over all parts of a run; 0: none */
+    int in_flight;   /* candidate k is bred from the results of candidates 0..k-in_flight only, so
+                        the search does not depend on timing or on how many workers there are */
     enum duplicates duplicates;
     int redraws;                             /* to avoid a duplicate */
     double mutation_weights[MUTATION_COUNT]; /* relative; 0 switches one off */
@@ -148,6 +149,11 @@ struct device_settings {
     enum conv_family conv;
 };
 
+struct deadline_settings {
+    int until;       /* minutes after midnight, local time; -1: none */
+    double budget_s; /* 0: none */
+};
+
 struct memory_settings {
     char file[SETTINGS_PATH_SIZE]; /* MEMORY_NONE: none */
 };
@@ -169,6 +175,7 @@ struct settings {
     struct training_settings training;
     struct confirm_settings confirm;
     struct device_settings devices;
+    struct deadline_settings deadline;
     struct memory_settings memory;
     struct output_settings outputs;
 };
@@ -198,6 +205,13 @@ enum error settings_read_text(struct settings *settings, struct settings_origins
 /* Applies one "section.key=value"; the last of several for a key counts. ERR_USAGE as above. */
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment);
+
+/* Sets search.cycles to 100 where neither it nor a time limits the search. Before
+   settings_check(). */
+void settings_complete(struct settings *settings);
+
+/* search.cycles, or INT64_MAX where it is 0: no limit. */
+int64_t search_cycles(const struct search_settings *search);
 
 /* Checks what concerns several keys at once (sample <= population, min_layers <= max_layers, ...).
    Call after the last change. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/base/clock.h"
+
 _Static_assert(sizeof(enum algorithm) == sizeof(int) && sizeof(enum objective) == sizeof(int) &&
                    sizeof(enum optimizer) == sizeof(int) && sizeof(enum schedule) == sizeof(int) &&
                    sizeof(enum conv_family) == sizeof(int),
@@ -86,6 +88,8 @@ const char *conv_family_name(enum conv_family family)
     ROW(SETTING_REAL, section, key, initial, unit, least, most, NULL, help)
 #define TEXT(section, key, initial, help)                                                          \
     ROW(SETTING_TEXT, section, key, initial, "", 0, 0, NULL, help)
+#define DURATION(section, key, field, help)                                                        \
+    {#section, key, FIELD(SETTING_DURATION, section, field), "none", "", 0, 0, 1, NULL, help}
 #define WORD(section, key, initial, word, help)                                                    \
     ROW(SETTING_WORD, section, key, initial, "", 0, 0, word, help)
 #define WEIGHT(key, mutation, help)                                                                \
@@ -164,8 +168,13 @@ const struct setting setting_table[] = {
          "random ones where they are not enough; or half and half (mixed)."),
     INTEGER(search, sample, "5", "candidates", 1, 100000,
             "S: the best of so many, drawn from the population with replacement, is the parent."),
-    INTEGER(search, cycles, "100", "candidates", 1, 1e6,
-            "Candidates in all, the first population included."),
+    INTEGER(
+        search, cycles, "0", "candidates", 0, 1e6,
+        "Candidates in all, the first population included. 0: as many as there is time for; where "
+        "none of deadline.until, deadline.budget and search.budget is set, 100."),
+    DURATION(search, "budget", budget_s,
+             "How long the search may take, with earlier parts of a run that was resumed; confirm "
+             "comes after it and does not count."),
     INTEGER(search, in_flight, "4", "candidates", 1, 1024,
             "Candidate k is bred from the results of candidates 0 to k minus this number, so that "
             "the search does not depend on which worker is faster. It should not be below the "
@@ -251,6 +260,14 @@ const struct setting setting_table[] = {
          "A candidate that trains longer ends as timeout. 0: no limit."),
     WORD(devices, conv, "auto", conv_word,
          "The family of convolution kernels; auto takes the best for the device."),
+
+    {"deadline", "until", FIELD(SETTING_TIME, deadline, until), "none", "", 0, 0, 1, NULL,
+     "The run ends at this local time, the next one after its start, or after it was resumed: so "
+     "much time as confirm needs is kept back, and what cannot end is not begun."},
+    DURATION(
+        deadline, "budget", budget_s,
+        "The run ends after so long, counted from its start, or from when it was resumed. With "
+        "deadline.until too, the earlier of both counts."),
 
     TEXT(memory, file, MEMORY_NONE,
          "The results of all nights, in one SQLite file that is made when it is not there; several "
@@ -373,10 +390,20 @@ static const char *parse_devices(char *field, const struct setting *row, const c
     return parse_text(field, row, value);
 }
 
+/* "none" is a value beside those that `known` says are right. */
+static const char *parse_or_none(double *number, double none, const char *value, bool known)
+{
+    if (known)
+        return NULL;
+    *number = none;
+    return strcmp(value, "none") == 0 ? NULL : "not understood";
+}
+
 const char *setting_parse(struct settings *settings, const struct setting *row, const char *value)
 {
     void *field = (char *)settings + row->offset;
     double number = 0;
+    int minutes = -1;
     const char *wrong = NULL;
     switch (row->type) {
     case SETTING_INT:
@@ -392,6 +419,13 @@ const char *setting_parse(struct settings *settings, const struct setting *row, 
     case SETTING_WORD:
         wrong = parse_word(&number, row, value);
         break;
+    case SETTING_DURATION:
+        wrong = parse_or_none(&number, 0, value, clock_parse_duration(&number, value));
+        break;
+    case SETTING_TIME:
+        wrong = parse_or_none(&number, -1, value, clock_parse_time(&minutes, value));
+        number = minutes >= 0 ? minutes : number;
+        break;
     case SETTING_TEXT:
         return parse_text(field, row, value);
     case SETTING_DEVICES:
@@ -404,7 +438,7 @@ const char *setting_parse(struct settings *settings, const struct setting *row, 
         return wrong;
     int small = (int)(row->size == sizeof(int) ? number : 0);
     int64_t large = (int64_t)number;
-    if (row->type == SETTING_REAL)
+    if (row->type == SETTING_REAL || row->type == SETTING_DURATION)
         memcpy(field, &number, sizeof number);
     else if (row->type == SETTING_INT64)
         memcpy(field, &large, sizeof large);
@@ -435,6 +469,7 @@ void setting_format(struct text *out, const struct settings *settings, const str
     int small;
     int64_t large;
     double real;
+    char duration[CLOCK_DURATION_SIZE];
     switch (row->type) {
     case SETTING_INT:
         memcpy(&small, field, sizeof small);
@@ -447,6 +482,15 @@ void setting_format(struct text *out, const struct settings *settings, const str
     case SETTING_REAL:
         memcpy(&real, field, sizeof real);
         format_real(out, real);
+        break;
+    case SETTING_DURATION:
+        memcpy(&real, field, sizeof real);
+        clock_format_duration(duration, real);
+        text_append(out, real > 0 ? duration : "none");
+        break;
+    case SETTING_TIME:
+        memcpy(&small, field, sizeof small);
+        text_printf(out, small >= 0 ? "%02d:%02d" : "none", small / 60, small % 60);
         break;
     case SETTING_TEXT:
     case SETTING_DEVICES:
@@ -486,6 +530,12 @@ void setting_allowed(struct text *out, const struct setting *row)
         format_real(out, row->least);
         text_append(out, " to ");
         format_real(out, row->most);
+        break;
+    case SETTING_DURATION:
+        text_append(out, "none, or hours, minutes and seconds such as 7h30m, 90m or 45s");
+        break;
+    case SETTING_TIME:
+        text_append(out, "none, or a time of the day such as 06:30");
         break;
     case SETTING_TEXT:
         text_printf(out, "a text of 1 to %zu bytes", row->size - 1);

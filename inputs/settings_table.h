@@ -16,6 +16,8 @@ enum setting_type {
     SETTING_REAL,      /* double */
     SETTING_TEXT,      /* char[size] */
     SETTING_DEVICES,   /* char[size]: all, cpu, gpu or platform.device indices */
+    SETTING_DURATION,  /* double, seconds; 0: none */
+    SETTING_TIME,      /* int, minutes after midnight; -1: none */
     SETTING_WORD,      /* an enum, by word() */
     SETTING_INT_LIST,  /* struct int_list */
     SETTING_WORD_LIST, /* struct int_list of an enum, by word() */

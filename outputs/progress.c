@@ -38,14 +38,19 @@ static void make_parts(char parts[PARTS][PART_SIZE], const struct progress_state
 {
     memset(parts, 0, PARTS * (size_t)PART_SIZE);
     snprintf(parts[PART_STAGE], PART_SIZE, "%s", state->stage);
-    snprintf(parts[PART_COUNT_DONE], PART_SIZE, "%" PRId64 "/%" PRId64, state->done, state->total);
+    if (state->total > 0)
+        snprintf(parts[PART_COUNT_DONE], PART_SIZE, "%" PRId64 "/%" PRId64, state->done,
+                 state->total);
+    else
+        snprintf(parts[PART_COUNT_DONE], PART_SIZE, "%" PRId64, state->done);
 
     int full = (int)(share_done(state) * BAR_WIDTH);
     char bar[BAR_WIDTH + 1];
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', (size_t)full);
     bar[BAR_WIDTH] = '\0';
-    snprintf(parts[PART_BAR], PART_SIZE, "[%s]", bar);
+    if (state->total > 0)
+        snprintf(parts[PART_BAR], PART_SIZE, "[%s]", bar);
 
     if (!isnan(state->best_accuracy))
         snprintf(parts[PART_BEST], PART_SIZE, "best %.4f (%" PRId64 " parameters)",

@@ -13,8 +13,8 @@
 #include "pipeline/base/text.h"
 
 struct progress_state {
-    const char *stage; /* "search", "confirm"; what `done` and `total` count is its business */
-    int64_t done, total;
+    const char *stage;   /* "search", "confirm"; what `done` and `total` count is its business */
+    int64_t done, total; /* total 0: not known */
     int64_t failed;
     double best_accuracy; /* NAN: none yet */
     int64_t best_parameters;

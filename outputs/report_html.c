@@ -75,10 +75,11 @@ static void put_verdict(struct text *out, const struct report *report)
 {
     const struct candidate *best = report->best;
     text_printf(out, "<section class=\"verdict%s\">", report->winner == NULL ? " open" : "");
-    if (report->ended < report->settings->search.cycles)
-        text_printf(out,
-                    "<p><b>The search is not finished:</b> %d of %d candidates have ended.</p>",
-                    report->ended, report->settings->search.cycles);
+    if (report->ended < search_cycles(&report->settings->search) && !report->search_ended) {
+        text_append(out, "<p><b>The search is not finished:</b> ");
+        report_put_ended(out, report);
+        text_append(out, ".</p>");
+    }
     if (best == NULL) {
         text_append(out, "<p>No candidate has a score yet, so there is no best genome.</p>"
                          "</section>\n");

@@ -16,10 +16,11 @@ static void write_head(struct text *out, const struct report *report)
     text_append(out, "# Best genome of run ");
     report_put_outside(out, report->run);
     text_append(out, "\n\n");
-    int ended = report->ended;
-    if (ended < report->settings->search.cycles)
-        text_printf(out, "The search is not finished: %d of %d candidates have ended.\n\n", ended,
-                    report->settings->search.cycles);
+    if (report->ended < search_cycles(&report->settings->search) && !report->search_ended) {
+        text_append(out, "The search is not finished: ");
+        report_put_ended(out, report);
+        text_append(out, ".\n\n");
+    }
     if (best == NULL) {
         text_append(out, "No candidate has a score yet, so there is no best genome. "
                          "`candidates.csv` has every attempt with its status.\n\n");

@@ -64,6 +64,14 @@ void report_put_genome(struct text *out, const struct genome *genome)
     text_printf(out, "`%s`", text);
 }
 
+void report_put_ended(struct text *out, const struct report *report)
+{
+    text_printf(out, "%d", report->ended);
+    if (report->settings->search.cycles > 0)
+        text_printf(out, " of %d", report->settings->search.cycles);
+    text_append(out, " candidates have ended");
+}
+
 void report_put_duration(struct text *out, double seconds)
 {
     char text[CLOCK_DURATION_SIZE];

@@ -25,6 +25,9 @@ void report_put_number(struct text *out, const char *format, double value);
 /* As code. */
 void report_put_genome(struct text *out, const struct genome *genome);
 
+/* "7 of 20 candidates have ended", or "7 candidates have ended" where search.cycles is no limit. */
+void report_put_ended(struct text *out, const struct report *report);
+
 void report_put_duration(struct text *out, double seconds);
 
 /* The section on the finalists (report_finalists.c); nothing before the first confirmation. */

@@ -12,9 +12,8 @@ GETTER(run_started, struct report)
 
 GETTER(run_state, struct report)
 {
-    set_text(cell, r->winner != NULL                        ? "confirmed"
-                   : r->ended >= r->settings->search.cycles ? "searched"
-                                                            : "unfinished");
+    bool searched = r->search_ended || r->ended >= search_cycles(&r->settings->search);
+    set_text(cell, r->winner != NULL ? "confirmed" : searched ? "searched" : "unfinished");
 }
 
 GETTER(run_elapsed, struct report)
@@ -35,6 +34,7 @@ GETTER(run_confirm, struct report)
 GETTER(run_cycles, struct report)
 {
     set_integer(cell, r->settings->search.cycles);
+    cell->missing = r->settings->search.cycles == 0;
 }
 
 GETTER(run_ended, struct report)
@@ -160,7 +160,8 @@ static const struct column run_columns[] = {
     {"elapsed_s", COLUMN_NUMBER, "s", "search, from the first start to the last end", run_elapsed},
     {"busy_s", COLUMN_NUMBER, "s", "search, summed over the attempts", run_busy},
     {"confirm_s", COLUMN_NUMBER, "s", "confirmation, summed over the trainings", run_confirm},
-    {"cycles", COLUMN_INTEGER, "", "search.cycles: candidates asked for", run_cycles},
+    {"cycles", COLUMN_INTEGER, "",
+     "search.cycles: candidates asked for; empty: as many as there is time for", run_cycles},
     {"ended", COLUMN_INTEGER, "", "candidates that ended", run_ended},
     {"evaluated", COLUMN_INTEGER, "", "of them with a score", run_evaluated},
     {"algorithm", COLUMN_TEXT, "", "search.algorithm", run_algorithm},

@@ -112,8 +112,12 @@ static enum error check_data(struct listing *listing, struct plan *plan)
     plan->train_images = limited(s->training.train_images, split.train_count);
     plan->confirm_images = limited(s->confirm.train_images, split.train_count);
     plan->validation_images = split.validation_count;
-    put(listing, "settings", "ok", s->search.cycles, "candidates",
-        "%d candidates, generations of %d", s->search.cycles, s->search.population);
+    if (s->search.cycles > 0)
+        put(listing, "settings", "ok", s->search.cycles, "candidates",
+            "%d candidates, generations of %d", s->search.cycles, s->search.population);
+    else
+        put(listing, "settings", "ok", s->search.population, "candidates",
+            "as many candidates as there is time for, generations of %d", s->search.population);
     put(listing, "data", "ok", images.count, "images",
         "%u training images of %dx%dx%d, %d classes, %u of them for validation", images.count,
         images.shape.height, images.shape.width, images.shape.channels, images.shape.classes,
@@ -180,6 +184,19 @@ out:
     return err;
 }
 
+/* How long the search may take, when confirm takes `confirm_s`; INFINITY: as long as it wants. */
+static double search_limit_s(const struct settings *s, double confirm_s)
+{
+    double limit = s->search.budget_s > 0 ? s->search.budget_s : INFINITY;
+    int64_t now = clock_utc_us();
+    if (s->deadline.budget_s > 0)
+        limit = fmin(limit, s->deadline.budget_s - confirm_s);
+    if (s->deadline.until >= 0)
+        limit = fmin(limit,
+                     1e-6 * (double)(clock_next_local(s->deadline.until, now) - now) - confirm_s);
+    return fmax(limit, 0);
+}
+
 static void predict(struct forecast *forecast, const double *seconds, const struct plan *plan,
                     size_t slot_count)
 {
@@ -197,12 +214,14 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
         plan->confirm_images * s->confirm.epochs + plan->validation_images * evaluation_share;
     /* All slots share the candidates; a confirm training has one slot for itself. */
     double rounds = ceil(s->confirm.seeds / (double)slot_count);
-    double search_work = images * s->search.cycles;
+    double search_work = s->search.cycles > 0 ? images * s->search.cycles : INFINITY;
     double confirm_work = confirm * rounds * (double)slot_count;
-    forecast->candidates = search_work * mean;
+    double fast = fmax(mean - 2 * deviation, mean / 4), slow = mean + 2 * deviation;
+    double limit_s = search_limit_s(s, confirm_work * mean);
+    forecast->candidates = fmin(search_work * mean, limit_s);
     forecast->confirm = confirm_work * mean;
-    forecast->low = (search_work + confirm_work) * fmax(mean - 2 * deviation, mean / 4);
-    forecast->high = (search_work + confirm_work) * (mean + 2 * deviation);
+    forecast->low = fmin(search_work * fast, limit_s) + confirm_work * fast;
+    forecast->high = fmin(search_work * slow, limit_s) + confirm_work * slow;
     forecast->device_bytes += (double)plan->image_bytes;
     forecast->memory_bytes =
         (double)slot_count * (worker_bytes + (double)plan->image_bytes + forecast->device_bytes);

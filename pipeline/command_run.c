@@ -9,13 +9,58 @@
 #include "pipeline/results.h"
 #include "pipeline/run_open.h"
 
-enum { OPTION_OUT = 1, OPTION_SET, OPTION_RESUME, OPTION_PRINT };
+enum {
+    OPTION_OUT = 1,
+    OPTION_SET,
+    OPTION_RESUME,
+    OPTION_PRINT,
+    OPTION_UNTIL,
+    OPTION_BUDGET,
+    OPTION_SEARCH_BUDGET
+};
+
+/* The options that are settings, and change them at a resume too. */
+static const struct {
+    int option;
+    const char *key;
+} time_options[] = {
+    {OPTION_UNTIL, "deadline.until"},
+    {OPTION_BUDGET, "deadline.budget"},
+    {OPTION_SEARCH_BUDGET, "search.budget"},
+};
+enum { TIME_OPTIONS = sizeof time_options / sizeof time_options[0] };
 
 struct request {
     const char *search, *out, *resume;
     bool print;
     struct assignments assignments;
+    const char *times[TIME_OPTIONS]; /* NULL: not given */
+    char texts[TIME_OPTIONS][96];    /* assignments of them */
 };
+
+/* At a resume: over what the store says. */
+static enum error apply_times(struct settings *settings, const struct request *request)
+{
+    enum error err = ERR_NONE;
+    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++)
+        if (request->times[i] != NULL)
+            err = command_setting(settings, time_options[i].key, request->times[i]);
+    return err;
+}
+
+/* In a new run: as settings that the store keeps. */
+static enum error assign_times(struct request *request, const struct arguments *arguments)
+{
+    enum error err = ERR_NONE;
+    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++) {
+        if (request->times[i] == NULL)
+            continue;
+        snprintf(request->texts[i], sizeof request->texts[i], "%s=%.60s", time_options[i].key,
+                 request->times[i]);
+        err = assignments_add(&request->assignments, arguments, request->texts[i]);
+    }
+    return err;
+}
 
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
@@ -35,12 +80,16 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->print = true;
         if (id == OPTION_SET)
             TRY(assignments_add(&request->assignments, arguments, value));
+        for (int i = 0; i < TIME_OPTIONS; i++)
+            if (id == time_options[i].option)
+                request->times[i] = value;
     }
     request->search = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
     if (request->resume != NULL && (request->search != NULL || request->out != NULL ||
                                     request->assignments.count > 0 || request->print))
         return error_set(ERR_USAGE, "run: --resume takes all settings from the run's store; give "
-                                    "it no SEARCH.ini and no other option");
+                                    "it no SEARCH.ini and no option but --until, --budget and "
+                                    "--search-budget");
     if (request->resume == NULL && request->search == NULL && !request->print)
         return error_set(ERR_USAGE, "run: expected SEARCH.ini or --resume DIR; see 'clade run "
                                     "--help'");
@@ -99,12 +148,14 @@ static enum error run(struct arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     if (request.resume == NULL) {
+        TRY(assign_times(&request, arguments));
         TRY(assignments_settings(&settings, &origins, request.search, &request.assignments));
         if (request.print)
             return print_settings(&settings, &origins);
         TRY(run_begin(&run, &settings, &origins, request.out));
     } else {
         TRY(run_resume(&run, request.resume));
+        TRY(apply_times(&run.settings, &request));
     }
     TRY(pipeline_run(&run));
     TRY(print_result(&run));
@@ -117,6 +168,10 @@ static const struct option_row options[] = {
     {"out", OPTION_OUT, "DIR", "the run's directory, new or empty (a new one in outputs.dir)"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"resume", OPTION_RESUME, "DIR", "go on with the run in DIR"},
+    {"until", OPTION_UNTIL, "HH:MM", "end at this local time, confirmed (deadline.until)"},
+    {"budget", OPTION_BUDGET, "TIME", "end after 7h30m, 90m or 45s from now (deadline.budget)"},
+    {"search-budget", OPTION_SEARCH_BUDGET, "TIME",
+     "end the search after so long, then confirm (search.budget)"},
     {"print-settings", OPTION_PRINT, NULL,
      "print the settings that would be used, with the origin of each, and\n"
      "stop; the output is valid as SEARCH.ini"},
@@ -136,7 +191,16 @@ const struct command command_run = {
             "operators.csv, finalists.csv, generations/, settings.ini, log.txt and the store\n"
             "(store.sqlite), from which all others are made. An existing directory is never\n"
             "overwritten.\n"
-            "Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n",
+            "Ctrl-C or SIGTERM stop the run; --resume goes on with it.\n"
+            "\n"
+            "With --until or --budget the run ends by itself, a little before the time: it\n"
+            "measures how long trainings take, keeps back what confirm and report need, and\n"
+            "begins no training that cannot end. The exit code is then 0. It is 75 when the\n"
+            "time was too short, so that confirmations are missing or no candidate has a\n"
+            "score; the report shows what there is, and --resume, with more time, goes on.\n"
+            "The budget counts from the start of each command, that of --search-budget over\n"
+            "all parts of a run. Once a search has ended, it is not resumed. With a time and\n"
+            "search.cycles = 0, the default, there is no other limit.\n",
     .options = options,
     .least = 0,
     .most = 1,

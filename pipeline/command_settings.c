@@ -21,6 +21,7 @@ enum error assignments_settings(struct settings *settings, struct settings_origi
         TRY(settings_read_file(settings, origins, file));
     for (int i = 0; i < assignments->count; i++)
         TRY(settings_apply(settings, origins, assignments->list[i]));
+    settings_complete(settings);
     TRY(settings_check(settings));
 out:
     return err;

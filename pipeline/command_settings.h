@@ -19,7 +19,8 @@ struct assignments {
 enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
                            const char *assignment);
 
-/* Defaults, then the file (NULL: none), then the assignments, checked. `origins` may be NULL. */
+/* Defaults, then the file (NULL: none), then the assignments, completed and
+   checked. `origins` may be NULL. */
 enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
                                 const char *file, const struct assignments *assignments);
 

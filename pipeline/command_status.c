@@ -31,29 +31,52 @@ out:
 
 static const char *state_word(const struct status *status)
 {
-    bool searched = status->search.final == status->results.settings.search.cycles;
+    bool searched = status->results.run.search_ended_utc_us != 0;
     bool confirmed = status->confirm.total > 0 && status->confirm.final == status->confirm.total;
     if (status->live)
         return searched ? "confirming" : "searching";
     return searched && confirmed ? "finished" : "stopped";
 }
 
+/* Seconds, as far as they can be known from the store: to the end of a live run that has one, else
+   of its search; NAN. *word is what ends then. */
+static double time_left(const char **word, const struct status *status)
+{
+    const struct store_run *run = &status->results.run;
+    const struct report *report = &status->results.report;
+    int64_t end_us = run->deadline_utc_us;
+    *word = "the run";
+    if (!status->live)
+        return NAN;
+    if (end_us == 0 && run->search_ended_utc_us == 0) {
+        end_us = run->search_deadline_utc_us;
+        *word = "the search";
+    }
+    if (end_us != 0)
+        return fmax(1e-6 * (double)(end_us - clock_utc_us()), 0);
+    int cycles = status->results.settings.search.cycles;
+    if (run->search_ended_utc_us != 0 || cycles == 0 || report->ended == 0)
+        return NAN;
+    return report->elapsed_s / report->ended * (cycles - report->ended);
+}
+
 static void print_text(const struct status *status, const char *directory)
 {
-    char genome[GENOME_TEXT_SIZE], begun[CLOCK_UTC_SIZE], spent[CLOCK_DURATION_SIZE];
+    char genome[GENOME_TEXT_SIZE], begun[CLOCK_UTC_SIZE], spent[CLOCK_DURATION_SIZE], of[32] = "";
     const struct results *results = &status->results;
     const struct report *report = &results->report;
     const char *state = state_word(status);
     clock_utc_text(begun, results->run.created_utc_us);
     clock_duration_text(spent, report->elapsed_s);
+    if (results->settings.search.cycles > 0)
+        snprintf(of, sizeof of, " of %d", results->settings.search.cycles);
     printf("run        %s, %s\n"
            "begun      %s UTC, %s between the first start and the last result\n"
-           "search     %" PRId64 " of %d candidates, generation %d\n"
+           "search     %" PRId64 "%s candidates, generation %d\n"
            "states     ",
-           results->run.name, state, begun, spent, status->search.final,
-           results->settings.search.cycles,
+           results->run.name, state, begun, spent, status->search.final, of,
            report->generation_count > 0 ? (int)report->generation_count - 1 : 0);
-    const char *comma = "";
+    const char *comma = "", *word;
     for (int i = 0; i < CANDIDATE_STATUS_COUNT; i++) {
         if (status->search.status[i] == 0)
             continue;
@@ -65,6 +88,11 @@ static void print_text(const struct status *status, const char *directory)
     if (status->confirm.total > 0)
         printf("confirm    %" PRId64 " of %" PRId64 " trainings\n", status->confirm.final,
                status->confirm.total);
+    double left_s = time_left(&word, status);
+    if (!isnan(left_s)) {
+        clock_duration_text(spent, left_s);
+        printf("time left  %s of %s\n", spent, word);
+    }
     if (report->best != NULL) {
         genome_format(genome, &report->best->genome);
         printf("best       %.4f validation accuracy, %" PRId64 " parameters\n"
@@ -97,6 +125,8 @@ static const struct listing_column columns[] = {
     {"best_parameters", NULL, 0},
     {"best_validation_accuracy", NULL, 0},
     {"test_accuracy", NULL, 0},
+    {"time_left_s", NULL, 0},
+    {"stopped", NULL, 0},
 };
 
 static enum error print_csv(const struct status *status)
@@ -105,6 +135,7 @@ static enum error print_csv(const struct status *status)
         CANDIDATE_QUEUED,  CANDIDATE_RUNNING, CANDIDATE_DONE,  CANDIDATE_DIVERGED,
         CANDIDATE_TOO_BIG, CANDIDATE_TIMEOUT, CANDIDATE_FAILED};
     char text[GENOME_TEXT_SIZE];
+    const char *word;
     struct listing listing;
     const struct report *report = &status->results.report;
     listing_begin(&listing, FORMAT_CSV, columns, sizeof columns / sizeof columns[0]);
@@ -112,7 +143,10 @@ static enum error print_csv(const struct status *status)
     listing_text(&listing, state_word(status));
     listing_time(&listing, status->results.run.created_utc_us);
     listing_number(&listing, report->elapsed_s);
-    listing_integer(&listing, status->results.settings.search.cycles);
+    if (status->results.settings.search.cycles > 0)
+        listing_integer(&listing, status->results.settings.search.cycles);
+    else
+        listing_missing(&listing);
     listing_integer(&listing, status->search.final);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
         listing_integer(&listing, status->search.status[shown[i]]);
@@ -128,6 +162,8 @@ static enum error print_csv(const struct status *status)
             listing_missing(&listing);
     }
     listing_number(&listing, report->winner != NULL ? report->winner->test_accuracy : NAN);
+    listing_number(&listing, time_left(&word, status));
+    listing_integer(&listing, status->search.status[CANDIDATE_STOPPED]);
     return listing_print(&listing);
 }
 

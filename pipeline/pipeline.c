@@ -66,7 +66,7 @@ static void confirm_tick(double images_per_s, void *user)
                                            .best_accuracy = best->validation_accuracy,
                                            .best_parameters = best->cost.parameters,
                                            .images_per_s = images_per_s,
-                                           .left_s = NAN});
+                                           .left_s = deadline_confirm_left_s(run)});
 }
 
 static enum error no_score(const struct run *run)
@@ -110,9 +110,12 @@ enum error run_confirm(struct run *run)
         TRY(queue_finalist(run, finalists[i].candidate));
     TRY(confirm_advance(&finished, run));
     if (!finished) {
+        TRY(deadline_begin_confirm(run));
         TRY(run_need_supervisor(run));
-        TRY(supervisor_work(run->supervisor,
-                            &(struct supervisor_hooks){confirm_advance, confirm_tick, run}));
+        TRY(supervisor_work(
+            run->supervisor,
+            &(struct supervisor_hooks){confirm_advance, confirm_tick, deadline_is_over, run}));
+        TRY(deadline_confirm_is_cut(run));
     }
 out:
     free(finalists);
@@ -160,10 +163,11 @@ static enum error write_tables_after(struct run *run, enum error err)
 
 enum error pipeline_run(struct run *run)
 {
-    run->began_s = clock_monotonic_s();
     enum error err = run_memory_open(run);
     if (err == ERR_NONE)
         err = run_load_history(run);
+    if (err == ERR_NONE)
+        err = deadline_begin(run);
     if (err != ERR_NONE)
         return err;
     for (size_t i = 0; i < sizeof stages / sizeof stages[0] && err == ERR_NONE; i++) {

@@ -12,6 +12,7 @@
 #include "inputs/space.h"
 #include "outputs/progress.h"
 #include "pipeline/base/error.h"
+#include "pipeline/deadline.h"
 #include "pipeline/memory.h"
 #include "pipeline/run_directory.h"
 #include "pipeline/slots.h"
@@ -38,8 +39,10 @@ struct run {
     struct candidate *history;
     size_t history_count, history_capacity;
     int generations_written;
-    double write_after_s;   /* clock_monotonic_s(): the files are not written again before */
-    double began_s;         /* clock_monotonic_s() */
+    double write_after_s; /* clock_monotonic_s(): the files are not written again before */
+    double began_s;       /* clock_monotonic_s() */
+    struct deadline deadline;
+    bool closed;            /* no further candidate can end in time */
     int64_t ended_at_start; /* candidates that had ended when this process began */
 };
 

@@ -25,6 +25,7 @@ enum error results_load(struct results *results, struct store *store)
     TRY(report_make(&results->report,
                     &(struct report_input){.run = results->run.name,
                                            .version = PROGRAM_VERSION,
+                                           .search_ended = results->run.search_ended_utc_us != 0,
                                            .settings = &results->settings,
                                            .shape = results->run.shape,
                                            .candidates = results->attempts,
@@ -51,17 +52,20 @@ void results_free(struct results *results)
     *results = (struct results){0};
 }
 
-/* Generation g is complete when all its candidates have ended. */
+/* Generation g is complete when all its candidates have ended; when the search has, all are. */
 static int complete_generations(const struct results *results)
 {
+    size_t count = results->attempt_count;
+    if (results->run.search_ended_utc_us != 0)
+        return count > 0 ? results->attempts[count - 1].generation + 1 : 0;
     const struct search_settings *search = &results->settings.search;
     int generation = 0;
     size_t at = 0;
     for (;; generation++) {
         int64_t first = (int64_t)generation * search->population;
         int64_t end = first + search->population;
-        if (end > search->cycles)
-            end = search->cycles;
+        if (end > search_cycles(search))
+            end = search_cycles(search);
         if (first >= end)
             return generation;
         int64_t ended = 0;

@@ -77,7 +77,7 @@ static enum error write_settings(const struct run *run, const struct text *ini)
 
 static void empty(struct run *run)
 {
-    *run = (struct run){.lock = -1, .log = -1, .images = -1};
+    *run = (struct run){.lock = -1, .log = -1, .images = -1, .began_s = clock_monotonic_s()};
     progress_init(&run->progress, stderr);
 }
 

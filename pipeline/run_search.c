@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/deadline.h"
 #include "pipeline/results.h"
 #include "pipeline/run_memory.h"
 #include "pipeline/run_stages.h"
@@ -114,9 +115,9 @@ enum error run_populate(struct run *run)
     const struct remembered **chosen = NULL;
     size_t count = 0, chosen_count = 0, from = run->history_count;
     size_t first = (size_t)run->settings.search.population;
-    if (first > (size_t)run->settings.search.cycles)
-        first = (size_t)run->settings.search.cycles;
-    if (from >= first)
+    if ((int64_t)first > search_cycles(&run->settings.search))
+        first = (size_t)search_cycles(&run->settings.search);
+    if (from >= first || run->info.search_ended_utc_us != 0)
         return ERR_NONE;
     if (run->memory != NULL)
         TRY(memory_list(&memory, &count, run->memory));
@@ -139,7 +140,8 @@ static void search_progress(struct progress_state *state, const struct run *run,
         objective_best(run->history, run->history_count, -1, &run->settings.search);
     int64_t here = ended - run->ended_at_start;
     double passed_s = clock_monotonic_s() - run->began_s;
-    int64_t left = run->settings.search.cycles - ended;
+    int64_t left = search_cycles(&run->settings.search) - ended;
+    double left_s = here > 0 ? passed_s / (double)here * (double)left : NAN;
     *state = (struct progress_state){
         .stage = "search",
         .done = ended,
@@ -148,7 +150,7 @@ static void search_progress(struct progress_state *state, const struct run *run,
         .best_accuracy = best != NULL ? best->validation_accuracy : NAN,
         .best_parameters = best != NULL ? best->cost.parameters : 0,
         .images_per_s = images_per_s,
-        .left_s = here > 0 ? passed_s / (double)here * (double)left : NAN,
+        .left_s = deadline_search_left_s(run, run->settings.search.cycles > 0 ? left_s : NAN),
     };
 }
 
@@ -177,6 +179,7 @@ static enum error write_generations(struct run *run)
 out:
     results_free(&results);
     double now_s = clock_monotonic_s();
+    run->deadline.write_s = fmax(run->deadline.write_s, now_s - began_s);
     run->write_after_s = now_s + WRITING_PAUSE * (now_s - began_s);
     return err;
 }
@@ -186,8 +189,8 @@ static bool next_generation_is_complete(const struct run *run)
     int64_t size = run->settings.search.population;
     int64_t first = run->generations_written * size;
     int64_t end = first + size;
-    if (end > run->settings.search.cycles)
-        end = run->settings.search.cycles;
+    if (end > search_cycles(&run->settings.search))
+        end = search_cycles(&run->settings.search);
     if (first >= end || (int64_t)run->history_count < end)
         return false;
     for (int64_t i = first; i < end; i++)
@@ -206,12 +209,17 @@ static enum error search_advance(bool *finished, void *user)
     count_history(run, &ended, &waiting, &failed);
     /* As deep a queue as there are slots: a worker that is done finds the next candidate at once,
        and no candidate is proposed long before it is needed. */
-    while ((int64_t)run->history_count < search->cycles && waiting < (int64_t)run->slot_count &&
+    while ((int64_t)run->history_count < search_cycles(search) && !run->closed &&
+           waiting < (int64_t)run->slot_count &&
            evolve_ready((int64_t)run->history_count, search, run->history, run->history_count)) {
         TRY(propose(run));
         waiting++;
     }
-    *finished = ended == search->cycles;
+    TRY(deadline_plan(run));
+    if (run->closed)
+        TRY(refresh_history(run));
+    count_history(run, &ended, &waiting, &failed);
+    *finished = ended == (run->closed ? (int64_t)run->history_count : search_cycles(search));
     if (next_generation_is_complete(run) &&
         (*finished || clock_monotonic_s() >= run->write_after_s))
         TRY(write_generations(run));
@@ -224,11 +232,15 @@ enum error run_evolve(struct run *run)
     enum error err = ERR_NONE;
     int64_t ended, waiting, failed;
     count_history(run, &ended, &waiting, &failed);
-    if (ended < run->settings.search.cycles) {
+    if (ended < search_cycles(&run->settings.search) && run->info.search_ended_utc_us == 0) {
         TRY(run_need_supervisor(run));
-        TRY(supervisor_work(run->supervisor,
-                            &(struct supervisor_hooks){search_advance, search_tick, run}));
+        TRY(supervisor_work(
+            run->supervisor,
+            &(struct supervisor_hooks){search_advance, search_tick, deadline_search_is_over, run}));
+        TRY(deadline_check_score(run));
     }
+    TRY(store_end_search(run->store));
+    TRY(refresh_history(run));
 out:
     progress_clear(&run->progress);
     return err;

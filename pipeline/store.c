@@ -383,7 +383,10 @@ enum error store_read_run(struct store_run *run, struct store *store)
                               .training_images = store_column_int(store, 6),
                               .data_check = store_column_int(store, 7),
                               .mean = (float)store_column_double(store, 9),
-                              .std = (float)store_column_double(store, 10)};
+                              .std = (float)store_column_double(store, 10),
+                              .deadline_utc_us = store_column_int(store, 11),
+                              .search_deadline_utc_us = store_column_int(store, 12),
+                              .search_ended_utc_us = store_column_int(store, 13)};
     store_column_text(run->name, sizeof run->name, store, 0);
     sqlite3_reset(store->current);
     return ERR_NONE;

@@ -4,8 +4,8 @@
  *
  * Words: a *job* is one training that has to be done: a candidate of the search, or one replicate
  * of a finalist at confirm. An *attempt* is one try at a job by one worker. A job is queued,
- * running, or final (done, diverged, too_big, timeout, failed); an attempt is running or ended
- * (the same words, and `lost`).
+ * running, or final (done, diverged, too_big, timeout, failed, stopped); an attempt is running or
+ * ended (the same words, and `lost`).
  *
  * Crash safety. A process may be killed, and the machine may lose power, at any instruction.
  *
@@ -62,6 +62,10 @@ struct store_run {
     int64_t training_images; /* in the file */
     int64_t data_check;      /* fingerprint of the training images and labels */
     float mean, std;         /* of pixels / 255 in the file */
+    /* Not fixed, and not written by store_create(): */
+    int64_t deadline_utc_us;        /* of the run, as it was begun or resumed last; 0: none */
+    int64_t search_deadline_utc_us; /* of its search alone; 0: none */
+    int64_t search_ended_utc_us;    /* 0: it may go on */
 };
 
 /* Makes the file, which must not exist. `settings` is the INI text of settings_print(). */
@@ -158,10 +162,24 @@ enum error store_recover(int *requeued, struct store *store);
 struct store_counts {
     int64_t status[CANDIDATE_STATUS_COUNT]; /* jobs in this state */
     int64_t total;
-    int64_t final; /* done, diverged, too_big, timeout, failed */
+    int64_t final; /* done, diverged, too_big, timeout, failed, stopped */
 };
 
 enum error store_count(struct store_counts *counts, struct store *store, enum job_kind kind);
+
+/* ---- time ---- */
+
+/* What store_read_run() says of the times at which the run and its search have to end. */
+enum error store_set_deadlines(struct store *store, int64_t deadline_utc_us,
+                               int64_t search_deadline_utc_us);
+
+/* The search is over: notes when, the first time, and ends as `stopped` what is still queued of it.
+   Jobs that are running stay so. */
+enum error store_end_search(struct store *store);
+
+/* Of all trainings that are done, confirmations too, and of all epochs of those that are running.
+ *list is freed with free(). */
+enum error store_read_pace(struct pace_sample **list, size_t *count, struct store *store);
 
 /* ---- reading ---- */
 

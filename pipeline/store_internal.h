@@ -16,7 +16,20 @@
       "training_images, data_check, settings, pixel_mean, pixel_std) VALUES (?1, ?2, ?3, "         \
       "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                                                         \
     X(READ_RUN, "SELECT name, created_utc_us, height, width, channels, classes, "                  \
-                "training_images, data_check, settings, pixel_mean, pixel_std FROM run")           \
+                "training_images, data_check, settings, pixel_mean, pixel_std, deadline_utc_us, "  \
+                "search_deadline_utc_us, search_ended_utc_us FROM run")                            \
+    X(SET_DEADLINES, "UPDATE run SET deadline_utc_us = ?1, search_deadline_utc_us = ?2")           \
+    X(END_SEARCH, "UPDATE run SET search_ended_utc_us = ?1 WHERE search_ended_utc_us = 0")         \
+    X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = 0 AND status = 'queued'")        \
+    X(READ_PACE, "SELECT w.device, c.macs, 1.0 * j.epochs * a.train_images, t.seconds, "           \
+                 "a.duration_s - t.seconds FROM attempts a JOIN (SELECT job, attempt, "            \
+                 "sum(seconds) AS seconds FROM epochs GROUP BY job, attempt) t ON t.job = a.job "  \
+                 "AND t.attempt = a.attempt JOIN jobs j ON j.id = a.job JOIN candidates c ON "     \
+                 "c.id = j.candidate JOIN workers w ON w.id = a.worker WHERE a.status = 'done' "   \
+                 "UNION ALL SELECT w.device, c.macs, e.seconds * e.images_per_s, e.seconds, NULL " \
+                 "FROM epochs e JOIN attempts a ON a.job = e.job AND a.attempt = e.attempt JOIN "  \
+                 "jobs j ON j.id = a.job JOIN candidates c ON c.id = j.candidate JOIN workers w "  \
+                 "ON w.id = a.worker WHERE a.status = 'running'")                                  \
     X(ADD_CANDIDATE,                                                                               \
       "INSERT INTO candidates (id, generation, genome, operator, parent, "                         \
       "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation) VALUES "  \

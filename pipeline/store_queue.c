@@ -326,6 +326,29 @@ out:
     return err;
 }
 
+enum error store_set_deadlines(struct store *store, int64_t deadline_utc_us,
+                               int64_t search_deadline_utc_us)
+{
+    store_use(store, STATEMENT_SET_DEADLINES);
+    store_bind_int(store, 1, deadline_utc_us);
+    store_bind_int(store, 2, search_deadline_utc_us);
+    return store_execute(NULL, store, "write the deadline");
+}
+
+enum error store_end_search(struct store *store)
+{
+    enum error err = store_begin(store);
+    if (err != ERR_NONE)
+        return err;
+    store_use(store, STATEMENT_END_SEARCH);
+    store_bind_int(store, 1, clock_utc_us());
+    TRY(store_execute(NULL, store, "end the search"));
+    store_use(store, STATEMENT_STOP_JOBS);
+    TRY(store_execute(NULL, store, "end the search"));
+out:
+    return store_end(store, err);
+}
+
 enum error store_count(struct store_counts *counts, struct store *store, enum job_kind kind)
 {
     enum error err = ERR_NONE;

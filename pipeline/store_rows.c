@@ -314,6 +314,27 @@ enum error store_read_curves(struct epoch_record **list, size_t *count, struct s
     return err;
 }
 
+static enum error read_pace(void *row, struct store *store)
+{
+    struct pace_sample *sample = row;
+    store_column_text(sample->device, sizeof sample->device, store, 0);
+    sample->macs = store_column_int(store, 1);
+    sample->images = store_column_double(store, 2);
+    sample->seconds = store_column_double(store, 3);
+    sample->rest_s = store_column_double(store, 4);
+    return ERR_NONE;
+}
+
+enum error store_read_pace(struct pace_sample **list, size_t *count, struct store *store)
+{
+    void *rows;
+    store_use(store, STATEMENT_READ_PACE);
+    enum error err =
+        read_all(&rows, count, sizeof **list, store, read_pace, NULL, "read the paces");
+    *list = rows;
+    return err;
+}
+
 static enum error read_worker(void *row, struct store *store)
 {
     struct worker_row *worker = row;

@@ -4,7 +4,7 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 7               /* PRAGMA user_version */
+    STORE_VERSION = 8               /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
@@ -18,7 +18,10 @@ enum {
     "  height INTEGER NOT NULL, width INTEGER NOT NULL,"                                           \
     "  channels INTEGER NOT NULL, classes INTEGER NOT NULL,"                                       \
     "  training_images INTEGER NOT NULL, data_check INTEGER NOT NULL,"                             \
-    "  settings TEXT NOT NULL, pixel_mean REAL NOT NULL, pixel_std REAL NOT NULL);"                \
+    "  settings TEXT NOT NULL, pixel_mean REAL NOT NULL, pixel_std REAL NOT NULL,"                 \
+    "  deadline_utc_us INTEGER NOT NULL DEFAULT 0,"                                                \
+    "  search_deadline_utc_us INTEGER NOT NULL DEFAULT 0,"                                         \
+    "  search_ended_utc_us INTEGER NOT NULL DEFAULT 0);"                                           \
     "CREATE TABLE candidates ("                                                                    \
     "  id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, genome TEXT NOT NULL,"                 \
     "  operator TEXT NOT NULL, parent INTEGER REFERENCES candidates (id),"                         \

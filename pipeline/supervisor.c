@@ -399,6 +399,11 @@ static enum error loop(struct supervisor *s, const struct supervisor_hooks *hook
                             sigabbrev_np(signal), s->plan.directory);
             goto out;
         }
+        if (hooks->expired != NULL && hooks->expired(hooks->user)) {
+            TRY(stop_all(s, "the time was up"));
+            TRY(hooks->advance(&finished, hooks->user));
+            break;
+        }
         kill_overdue(s);
         TRY(staff(s));
         if (hooks->tick != NULL)

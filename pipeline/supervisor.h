@@ -37,6 +37,10 @@ struct supervisor_hooks {
     /* Called when numbers may have changed, and at least once a second: for the progress line.
        May be NULL. `images_per_s` is the sum over the slots, NAN when it is not known. */
     void (*tick)(double images_per_s, void *user);
+    /* Asked at least once a second: whether the time is up. Then all workers are stopped, what
+       they held is queued again, advance() is called for the last time, and supervisor_work()
+       succeeds, finished or not. May be NULL. */
+    bool (*expired)(void *user);
     void *user;
 };
 

@@ -161,6 +161,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     const struct search_settings *search = &input->settings->search;
     *report = (struct report){.run = input->run,
                               .version = input->version,
+                              .search_ended = input->search_ended,
                               .settings = input->settings,
                               .shape = input->shape,
                               .candidates = candidates,

@@ -2,12 +2,15 @@
 #ifndef CLADE_STAGES_REPORT_H
 #define CLADE_STAGES_REPORT_H
 
+#include <stdbool.h>
+
 #include "inputs/records.h"
 #include "pipeline/base/error.h"
 
 struct report_input {
     const char *run;     /* the run's name */
     const char *version; /* of the program */
+    bool search_ended;   /* no further candidate is going to be trained */
     const struct settings *settings;
     struct image_shape shape;
     const struct candidate *candidates; /* attempts in the order (id, attempt) */

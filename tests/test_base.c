@@ -323,6 +323,62 @@ static void test_clock(void **state)
     assert_true(clock_utc_us() > INT64_C(1700000000) * 1000000);
 }
 
+static void test_times_of_users(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double seconds; /* 0: refused */
+        const char *again;
+    } durations[] = {{"45s", 45, "45s"},
+                     {"90m", 5400, "1h30m"},
+                     {"7h30m", 27000, "7h30m"},
+                     {"1h0m61s", 3661, "1h1m1s"},
+                     {"8760h", 31536000, "8760h"},
+                     {"8760h1s", 0, NULL},
+                     {"", 0, NULL},
+                     {"0s", 0, NULL},
+                     {"90", 0, NULL},
+                     {"m", 0, NULL},
+                     {"1m1h", 0, NULL},
+                     {"1m1m", 0, NULL},
+                     {"1.5h", 0, NULL},
+                     {"-5m", 0, NULL},
+                     {" 5m", 0, NULL},
+                     {"5m ", 0, NULL},
+                     {"1234567890s", 0, NULL}};
+    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+        double seconds = -1;
+        char again[CLOCK_DURATION_SIZE];
+        bool known = clock_parse_duration(&seconds, durations[i].text);
+        assert_int_equal(known, durations[i].seconds > 0);
+        if (!known)
+            continue;
+        assert_true(seconds == durations[i].seconds);
+        clock_format_duration(again, seconds);
+        assert_string_equal(again, durations[i].again);
+    }
+    static const char *const times[] = {"24:00", "6:60",   "6:5",    "630",
+                                        ":30",   "006:30", "6:30pm", ""};
+    int minutes;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        assert_false(clock_parse_time(&minutes, times[i]));
+    assert_true(clock_parse_time(&minutes, "23:59") && minutes == 23 * 60 + 59);
+    assert_true(clock_parse_time(&minutes, "6:30") && minutes == 390);
+    /* 2026-01-31T02:15:00 UTC, in a zone that is an hour ahead and changes at the end of March. */
+    const int64_t second = 1000000, now = INT64_C(1769825700) * second;
+    assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+    tzset();
+    assert_true(clock_next_local(390, now) == now + (3 * 3600 + 15 * 60) * second);
+    assert_true(clock_next_local(195, now) == now + 24 * 3600 * second); /* 03:15 is now */
+    assert_true(clock_next_local(196, now) == now + 60 * second);
+    /* A night of 23 hours: from 2026-03-28T06:30 CET to 2026-03-29T06:30 CEST. */
+    const int64_t saturday = INT64_C(1774675800) * second;
+    assert_true(clock_next_local(390, saturday) == saturday + 23 * 3600 * second);
+    assert_int_equal(unsetenv("TZ"), 0);
+    tzset();
+}
+
 struct heard {
     int count, inside;
     enum log_level level;
@@ -383,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_rng_distributions),
         cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_times_of_users),
         cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,7 +163,8 @@ static void test_unknown(void **state)
     assert_refused("[data]\nepochs = 5\n", 2, "data.epochs", "[confirm]");
     assert_refused("[data]\nxyzzy = 5\n", 2, "data.xyzzy", "validation_images");
     assert_refused("[trainin]\n\nepochs = 5\n", 3, "no such section", "did you mean [training]?");
-    assert_refused("[zzzzzzzzzzzz]\nepochs = 5\n", 2, "no such section", "[devices] [memory] [outputs]");
+    assert_refused("[zzzzzzzzzzzz]\nepochs = 5\n", 2, "no such section",
+                   "[devices] [deadline] [memory] [outputs]");
     assert_refused("epochs = 5\n", 1, ".epochs = 5", "[data] [space]");
     assert_refused("[training]\nEpochs = 5\n", 2, "no such key", "did you mean epochs");
 }
@@ -346,7 +347,10 @@ static void test_print(void **state)
                                        "space.filters=511,1",
                                        "space.activations=gelu",
                                        "devices.use=1.0,0.12",
-                                       "search.weight_add=0.3333333333333333"};
+                                       "search.weight_add=0.3333333333333333",
+                                       "search.budget=1h2s",
+                                       "deadline.until=6:05",
+                                       "deadline.budget=90m"};
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         assert_int_equal(settings_apply(&settings, &origins, sets[i]), ERR_USAGE * (i == 0));
     assert_int_equal(settings_apply(&settings, &origins, "data.dir=/data;set/#1=x: y"), ERR_NONE);
@@ -391,6 +395,38 @@ static void test_check(void **state)
     assert_non_null(strstr(error_message(), "memory.file"));
     assert_int_equal(settings_apply(&settings, NULL, "memory.file=nights.sqlite"), ERR_NONE);
     assert_int_equal(settings_check(&settings), ERR_NONE);
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    struct settings settings;
+    static const char *const wrong[] = {"deadline.until=24:00", "deadline.until=6",
+                                        "deadline.until=",      "deadline.budget=90",
+                                        "search.budget=0s",     "search.budget=1m1h"};
+    settings_defaults(&settings, NULL);
+    assert_int_equal(settings.deadline.until, -1);
+    assert_true(settings.deadline.budget_s == 0 && settings.search.budget_s == 0);
+    /* Without any limit, one is set. */
+    assert_true(search_cycles(&settings.search) == INT64_MAX);
+    struct settings complete = settings;
+    settings_complete(&complete);
+    assert_int_equal(search_cycles(&complete.search), 100);
+    assert_int_equal(settings_apply(&settings, NULL, "search.budget=90m"), ERR_NONE);
+    assert_int_equal(settings_apply(&settings, NULL, "deadline.budget=7h30m"), ERR_NONE);
+    assert_int_equal(settings_apply(&settings, NULL, "deadline.until=00:07"), ERR_NONE);
+    assert_true(settings.search.budget_s == 5400 && settings.deadline.budget_s == 27000);
+    assert_int_equal(settings.deadline.until, 7);
+    settings_complete(&settings);
+    assert_true(search_cycles(&settings.search) == INT64_MAX);
+    assert_get(&settings, "search.budget", "1h30m");
+    assert_get(&settings, "deadline.until", "00:07");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(settings_apply(&settings, NULL, wrong[i]), ERR_USAGE);
+    assert_int_equal(settings_apply(&settings, NULL, "deadline.until=none"), ERR_NONE);
+    assert_int_equal(settings_apply(&settings, NULL, "search.budget=none"), ERR_NONE);
+    assert_int_equal(settings.deadline.until, -1);
+    assert_true(settings.search.budget_s == 0);
 }
 
 static void test_manual(void **state)
@@ -448,7 +484,8 @@ int main(void)
         cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_long_lines), cmocka_unit_test(test_apply),
         cmocka_unit_test(test_print),      cmocka_unit_test(test_check),
-        cmocka_unit_test(test_manual),     cmocka_unit_test(test_searches),
+        cmocka_unit_test(test_times),      cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_searches),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

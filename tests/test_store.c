@@ -148,6 +148,72 @@ static void test_failed_results_have_no_scores(void **state)
     OK(store_close(store));
 }
 
+static void test_end_of_the_search(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct store_run run;
+    struct store_counts counts;
+    fixture_add(store, 0, 4);
+    OK(store_read_run(&run, store));
+    assert_int_equal(run.deadline_utc_us, 0);
+    assert_int_equal(run.search_ended_utc_us, 0);
+    OK(store_set_deadlines(store, 1769829300123456, 1769829000000000));
+    int64_t worker = fixture_worker(store);
+    struct job done = fixture_claim(store, worker);
+    struct job_result result = fixture_done(0.5);
+    assert_true(fixture_commit(store, worker, &done, &result));
+    struct job held = fixture_claim(store, worker);
+    OK(store_add_confirm(store, &(struct job){.candidate = 0, .epochs = 1}, 1));
+    OK(store_end_search(store));
+    /* What was queued of the search is over; what runs, and confirm, are not. */
+    OK(store_count(&counts, store, JOB_SEARCH));
+    assert_int_equal(counts.status[CANDIDATE_STOPPED], 2);
+    assert_int_equal(counts.status[CANDIDATE_RUNNING], 1);
+    assert_int_equal(counts.final, 3);
+    assert_true(fixture_commit(store, worker, &held, &result));
+    assert_int_equal(fixture_claim(store, worker).kind, JOB_CONFIRM);
+    OK(store_read_run(&run, store));
+    assert_int_equal(run.deadline_utc_us, 1769829300123456);
+    assert_int_equal(run.search_deadline_utc_us, 1769829000000000);
+    int64_t ended = run.search_ended_utc_us;
+    assert_true(ended > run.created_utc_us / 2);
+    OK(store_end_search(store)); /* the first time is kept */
+    OK(store_read_run(&run, store));
+    assert_int_equal(run.search_ended_utc_us, ended);
+    OK(store_close(store));
+}
+
+static void test_pace_of_trainings(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct pace_sample *samples;
+    size_t count;
+    fixture_add(store, 0, 3);
+    int64_t worker = fixture_worker(store), other = fixture_worker(store);
+    struct job done = fixture_claim(store, worker), running = fixture_claim(store, other);
+    for (int i = 1; i <= 2; i++) {
+        struct epoch epoch = {.epoch = i, .seconds = 0.25 * i, .images_per_s = 400};
+        OK(store_add_epoch(store, worker, &done, &epoch));
+        OK(store_add_epoch(store, other, &running, &epoch));
+    }
+    struct job_result result = fixture_done(0.5);
+    assert_true(fixture_commit(store, worker, &done, &result));
+    OK(store_read_pace(&samples, &count, store));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(samples[i].device, "Some CPU, 3.1");
+    /* All epochs of the training that is done, 3 of 444 images, and what it took besides. */
+    assert_int_equal(samples[0].macs, 5000);
+    assert_true(samples[0].images == 3 * 444 && samples[0].seconds == 0.75);
+    assert_true(samples[0].rest_s == 0.75);
+    assert_int_equal(samples[2].macs, 5001);
+    assert_true(samples[2].images == 200 && samples[2].seconds == 0.5 && isnan(samples[2].rest_s));
+    free(samples);
+    OK(store_close(store));
+}
+
 static void test_proposals_are_written_once(void **state)
 {
     (void)state;
@@ -430,6 +496,8 @@ int main(void)
         CASE(test_run_and_settings),
         CASE(test_rows_round_trip),
         CASE(test_failed_results_have_no_scores),
+        CASE(test_end_of_the_search),
+        CASE(test_pace_of_trainings),
         CASE(test_proposals_are_written_once),
         CASE(test_final_jobs_are_frozen_by_the_file),
         CASE(test_confirm),
