@@ -1,5 +1,5 @@
-/* The winograd family: host side of conv_winograd.cl. It does 3x3 convolutions of stride 1; its
-   tiles and weight groups follow the rules of conv_vector.c. */
+/* The winograd family: host side of conv_winograd.cl. It does 3x3 and 5x5 convolutions of
+   stride 1; its tiles and weight groups follow the rules of conv_vector.c. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,12 +11,12 @@ extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_sou
 
 enum {
     POINTS = 36, /* as in conv_winograd.cl */
-    OUTPUT_TILE = 4,
-    PIXELS = 8, /* tiles in a register tile, by the rule */
+    PIXELS = 8,  /* tiles in a register tile, by the rule */
     MAX_PIXELS = 14,
     MAX_SUMS = 28,      /* vectors of sums that the registers hold */
     MOST_CHUNK = 16,    /* images */
     LEAST_COLUMNS = 32, /* tiles of a chunk, where the batch has as many */
+    STRIP_COLUMNS = 48, /* of a strip, where an image has more than one */
     ITEMS_PER_UNIT = 2  /* of a device with several units */
 };
 
@@ -28,7 +28,9 @@ struct direction {
     struct layout from, to;
     int channels, vectors, groups; /* channels are read, groups of vectors written */
     int pixels;                    /* tiles in a register tile */
-    int chunk, columns;            /* images of a chunk, its tiles in whole register tiles */
+    int side;                      /* pixels of an output tile */
+    int chunk, strip, columns;     /* images of a chunk, rows of tiles of a strip, its tiles in
+                                      whole register tiles */
     cl_kernel weights, run;
 };
 
@@ -42,7 +44,8 @@ struct winograd_conv {
 
 bool conv_winograd_fits(const struct conv_plan *plan)
 {
-    return plan->shape.kernel == 3 && plan->shape.stride == 1 && plan->input.lanes >= 8;
+    int kernel = plan->shape.kernel;
+    return (kernel == 3 || kernel == 5) && plan->shape.stride == 1 && plan->input.lanes >= 8;
 }
 
 static int group_vectors(int blocks)
@@ -52,9 +55,9 @@ static int group_vectors(int blocks)
     return blocks % 3 == 0 ? 3 : 1;
 }
 
-static int tiles_of(int side)
+static int tiles_of(int length, const struct direction *d)
 {
-    return (side + OUTPUT_TILE - 1) / OUTPUT_TILE;
+    return (length + d->side - 1) / d->side;
 }
 
 static int round_up(int value, int unit)
@@ -105,12 +108,21 @@ static int winograd_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
     return count;
 }
 
-/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places. Follows from the
+/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places; or, of large
+   images, strips of as many tiles, so that what is transformed stays in the cache. Follows from the
    rule's PIXELS, whatever the tiles: it decides the order of sums over a batch. */
 static void choose_chunk(struct direction *d, int batch)
 {
-    int tiles = tiles_of(d->from.height) * tiles_of(d->from.width);
+    int tiles_y = tiles_of(d->from.height, d), tiles_x = tiles_of(d->from.width, d);
+    int tiles = tiles_y * tiles_x, strips = tiles / STRIP_COLUMNS;
     double least_waste = 2.0;
+    d->strip = tiles_y;
+    if (strips > 1) {
+        d->chunk = 1;
+        d->strip = (tiles_y + strips - 1) / strips;
+        d->columns = round_up(round_up(d->strip * tiles_x, PIXELS), d->pixels);
+        return;
+    }
     for (int chunk = 1; chunk <= MOST_CHUNK && chunk <= batch; chunk++) {
         int columns = round_up(chunk * tiles, PIXELS);
         double waste = (double)columns / (chunk * tiles) - 1.0;
@@ -126,10 +138,14 @@ static void choose_chunk(struct direction *d, int batch)
 }
 
 static struct direction plan_direction(const struct layout *from, const struct layout *to,
-                                       int channels, int vectors, int pixels, int batch)
+                                       int channels, int vectors, int pixels, int kernel, int batch)
 {
-    struct direction d = {
-        .from = *from, .to = *to, .channels = channels, .vectors = vectors, .pixels = pixels};
+    struct direction d = {.from = *from,
+                          .to = *to,
+                          .channels = channels,
+                          .vectors = vectors,
+                          .pixels = pixels,
+                          .side = 7 - kernel};
     d.groups = to->blocks / d.vectors;
     choose_chunk(&d, batch);
     return d;
@@ -162,8 +178,8 @@ static enum error build(cl_kernel *out, struct device *device, const struct dire
     const char *sources[] = {cl_source_conv_winograd_args, cl_source_activation,
                              cl_source_conv_winograd};
     char options[160];
-    snprintf(options, sizeof options, "-D LANES=%d -D VECTORS=%d -D X_LANES=%d%s", d->to.lanes,
-             d->vectors, d->from.lanes, more);
+    snprintf(options, sizeof options, "-D KERNEL=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s",
+             7 - d->side, d->to.lanes, d->vectors, d->from.lanes, more);
     return program_kernel_build(out, device, "conv_winograd", sources, 3, options, kernel);
 }
 
@@ -193,7 +209,7 @@ static enum error winograd_create(void **state, struct device *device, const str
     conv_complete_tiles(&c->plan, device);
     const struct conv_tiles *t = &c->plan.tiles;
     c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, t->group,
-                                t->forward, plan->batch);
+                                t->forward, plan->shape.kernel, plan->batch);
     int units = device_get_info(device)->compute_units;
     int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
     c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
@@ -209,7 +225,7 @@ static enum error winograd_create(void **state, struct device *device, const str
     if (plan->input_gradient.channels > 0) {
         c->gradient =
             plan_direction(&plan->gradient, &plan->input_gradient, plan->shape.channels_out,
-                           t->group_transposed, t->input_gradient, plan->batch);
+                           t->group_transposed, t->input_gradient, plan->shape.kernel, plan->batch);
         TRY(build(&c->gradient.weights, device, &c->gradient, gradient, "winograd_weights"));
         TRY(build(&c->gradient.run, device, &c->gradient, gradient, "winograd_conv"));
     }
@@ -251,8 +267,9 @@ static struct winograd_args arguments(const struct direction *d, int images)
         .height = d->from.height,
         .width = d->from.width,
         .x_limit = d->from.halo,
-        .tiles_y = tiles_of(d->from.height),
-        .tiles_x = tiles_of(d->from.width),
+        .tiles_y = tiles_of(d->from.height, d),
+        .tiles_x = tiles_of(d->from.width, d),
+        .strip = d->strip,
         .channels = d->channels,
         .groups = d->groups,
         .images = images,

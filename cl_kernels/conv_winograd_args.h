@@ -22,11 +22,12 @@ struct winograd_args {
     int height, width; /* of both */
     int x_limit;       /* pixels past the image that are readable zeros: the halo of x */
     int tiles_y, tiles_x;
+    int strip;           /* rows of tiles that are done at a time; all, if chunk > 1 */
     int channels;        /* summed over; weight gradient: of x */
     int groups;          /* of what is written */
     int images, chunk;   /* of a member */
     int member_stride;   /* of the bias */
-    int columns;         /* tiles of a chunk, rounded up to PIXELS */
+    int columns;         /* tiles of a chunk's strip, rounded up to PIXELS */
     int activations[16]; /* of members; forward: of y; gradient: of the layer below */
     int bias;            /* offset, or -1 */
     int keep_slope;

@@ -49,6 +49,7 @@ static const struct conv_case cases[] = {
     {{16, 64, 3, 1}, 7, 7, 8, 5, ACT_RELU, 0},     {{80, 72, 3, 1}, 4, 4, 3, 3, ACT_SWISH, 0},
     {{1, 1, 1, 2}, 1, 1, 1, 1, ACT_TANH, 0},       {{2, 5, 7, 2}, 2, 1, 2, 2, ACT_SIGMOID, 0},
     {{48, 1, 5, 1}, 32, 32, 9, 9, ACT_RELU, 0}, /* clblast works it off in two chunks of images */
+    {{16, 9, 3, 1}, 41, 43, 2, 2, ACT_GELU, 1},    {{24, 40, 5, 1}, 21, 19, 3, 2, ACT_TANH, 0},
 };
 
 static void test_cases(void **state)
