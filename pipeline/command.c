@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/base/log.h"
+
 const struct command *const all_commands[] = {&command_run,
                                               &command_train,
                                               &command_describe,
@@ -165,6 +167,24 @@ static void option_lines(struct text *out, const struct option_row *row)
         if (*at != '\0')
             text_printf(out, "%*s", HELP_COLUMN, "");
     }
+}
+
+static void print_event(enum log_level level, const char *text, void *user)
+{
+    static char last[256];
+    (void)user;
+    if (level == LOG_DEBUG || strncmp(text, last, sizeof last - 1) == 0)
+        return;
+    snprintf(last, sizeof last, "%s", text);
+    if (level == LOG_INFO)
+        fprintf(stderr, "clade: %s\n", text);
+    else
+        fprintf(stderr, "clade: %s: %s\n", log_level_name(level), text);
+}
+
+void command_show_log(void)
+{
+    log_set_sink(print_event, NULL);
 }
 
 void command_help(struct text *out, const struct command *command)

@@ -68,6 +68,11 @@ enum error command_real(double *number, const struct arguments *arguments, int i
 /* A setting that has an option of its own: key "section.key". */
 enum error command_setting(struct settings *settings, const char *key, const char *value);
 
+/* Log events from information up are lines on standard error from here on, for commands that use
+   devices in their own process: compiling takes seconds. A line that was just printed is not
+   repeated. */
+void command_show_log(void);
+
 /* The help of one command, and of the program. */
 void command_help(struct text *out, const struct command *command);
 void program_help(struct text *out);

@@ -135,6 +135,7 @@ static enum error run(struct arguments *arguments)
     struct confirmation result = {0};
     float *logits = NULL;
     TRY(read_arguments(&request, arguments));
+    command_show_log();
     settings_defaults(&settings, NULL);
     TRY(weights_load(&model, &settings, arguments->operands[0]));
     TRY(change_settings(&settings, &request));

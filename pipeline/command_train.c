@@ -141,6 +141,7 @@ static enum error run(struct arguments *arguments)
     struct trainer trainer = {0};
     struct train_result result;
     TRY(read_arguments(&request, arguments));
+    command_show_log();
     TRY(genome_parse(&genome, request.genome));
     TRY(images_load_training(&images, &request.settings.data));
     TRY(slot_open_whole(&device, &request.settings.devices));
