@@ -71,6 +71,10 @@ enum error network_read_gradients(struct network *network, float *gradients);
 int64_t network_deployed_count(const struct network *network);
 enum error network_read_deployed(struct network *network, float *parameters);
 
+/* From `until_s` (clock_monotonic_s(); 0: never) network_train() fails, within some steps. For that
+   it keeps no more than some steps ahead of the device. */
+void network_set_end(struct network *network, double until_s);
+
 /* What a pass over images gives. */
 struct pass_result {
     double loss;     /* mean cross-entropy */
@@ -81,7 +85,7 @@ struct pass_result {
 /*
  * Trains each member once over its order[members][count]: batches of training->batch, the last one
  * ragged. `step` is the number of steps made before (of `total_steps`, for the schedule). Waits
- * once, at the end. results[members]; a member whose loss is not finite has diverged, which the
+ * once, at the end, unless network_set_end() set a time: ERR_TIMEOUT when it is over. results[members]; a member whose loss is not finite has diverged, which the
  * others do not feel; ERR_DIVERGED when all have. `mean`/`std` normalise pixels / 255.
  */
 enum error network_train(struct network *network, struct image_store *images, const uint32_t *order,

@@ -61,6 +61,7 @@ struct network {
        [batch][member]. */
     cl_mem order, statistics;
     size_t order_capacity, statistics_capacity;
+    double until_s; /* network_set_end(); 0: none */
 };
 
 bool network_normalises(const struct network *network);

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "pipeline/base/clock.h"
+
 /* A part of the flat parameters, or of what is laid out like them. */
 static struct span part(const struct network *net, cl_mem buffer, size_t offset)
 {
@@ -198,6 +200,37 @@ enum error network_fold(struct network *net)
     return err;
 }
 
+void network_set_end(struct network *net, double until_s)
+{
+    net->until_s = until_s;
+}
+
+/* After every CHECK_STEPS steps: waits until the device has ended those before them, which leaves
+   it enough to do, and looks at the time. */
+enum { CHECK_STEPS = 8 };
+
+static enum error check_time(struct network *net, cl_event *ended, uint32_t step)
+{
+    enum error err = ERR_NONE;
+    cl_event now = NULL;
+    if (net->until_s <= 0 || step % CHECK_STEPS != CHECK_STEPS - 1)
+        return ERR_NONE;
+    TRY(device_check(clEnqueueMarkerWithWaitList(device_queue(net->device), 0, NULL, &now),
+                     "mark a step"));
+    if (*ended != NULL) {
+        TRY(device_check(clWaitForEvents(1, ended), "wait for a step"));
+        clReleaseEvent(*ended);
+    }
+    *ended = now;
+    now = NULL;
+    if (clock_monotonic_s() >= net->until_s)
+        err = error_set(ERR_TIMEOUT, "the time limit came in step %u of an epoch", step + 1);
+out:
+    if (now != NULL)
+        clReleaseEvent(now);
+    return err;
+}
+
 enum error network_train(struct network *net, struct image_store *images, const uint32_t *order,
                          uint32_t count, int64_t step, int64_t total_steps,
                          struct pass_result *results)
@@ -205,6 +238,7 @@ enum error network_train(struct network *net, struct image_store *images, const 
     assert(count > 0);
     enum error err = ERR_NONE;
     uint32_t batch = (uint32_t)net->training.batch;
+    cl_event ended = NULL;
     TRY(start_pass(net, order, count));
     for (uint32_t first = 0, i = 0; first < count; first += batch, i++) {
         int images_now = (int)(count - first < batch ? count - first : batch);
@@ -214,9 +248,12 @@ enum error network_train(struct network *net, struct image_store *images, const 
         TRY(optimizer_run(&net->optimizer, net->parameters, net->gradients, step + i, total_steps));
         TRY(network_transpose(net));
         TRY(device_check(clFlush(device_queue(net->device)), "flush the queue"));
+        TRY(check_time(net, &ended, i));
     }
     TRY(end_pass(net, count, results));
 out:
+    if (ended != NULL)
+        clReleaseEvent(ended);
     return err;
 }
 

@@ -257,7 +257,8 @@ const struct setting setting_table[] = {
     INTEGER(devices, retries, "2", "attempts", 0, 100,
             "How often a candidate is tried again after its worker died."),
     REAL(devices, time_limit_s, "0", "seconds", 0, 1e7,
-         "A candidate that trains longer ends as timeout. 0: no limit."),
+         "A candidate that trains longer ends as timeout. A confirmation may take as many times "
+         "longer as it makes more passes over images. 0: no limit."),
     WORD(devices, conv, "auto", conv_word,
          "The family of convolution kernels; auto takes the best for the device."),
 

@@ -29,17 +29,20 @@ enum error run_need_supervisor(struct run *run)
 {
     if (run->supervisor != NULL)
         return ERR_NONE;
-    return supervisor_create(&run->supervisor,
-                             &(struct supervisor_plan){
-                                 .directory = run->directory,
-                                 .store = run->store,
-                                 .slots = run->slots,
-                                 .slot_count = run->slot_count,
-                                 .retries = run->settings.devices.retries,
-                                 .time_limit_s = run->settings.devices.time_limit_s,
-                                 .log = run->log,
-                                 .images = run->images,
-                             });
+    return supervisor_create(
+        &run->supervisor, &(struct supervisor_plan){
+                              .directory = run->directory,
+                              .store = run->store,
+                              .slots = run->slots,
+                              .slot_count = run->slot_count,
+                              .retries = run->settings.devices.retries,
+                              .time_limit_s = run->settings.devices.time_limit_s,
+                              .confirm_limit_s = confirm_time_limit_s(
+                                  &run->settings, (uint32_t)(run->info.training_images -
+                                                             run->settings.data.validation_images)),
+                              .log = run->log,
+                              .images = run->images,
+                          });
 }
 
 static enum error confirm_advance(bool *finished, void *user)

@@ -23,7 +23,7 @@
    in a row. */
 static const double first_pause_s = 0.25, longest_pause_s = 30;
 
-/* A worker looks at the time after every epoch. At twice the limit and this long it is killed. */
+/* A worker looks at the time every few steps. At twice the limit and this long it is killed. */
 static const double grace_s = 5;
 
 /* Opening a device may compile its built-in library; after this long it hangs. */
@@ -252,8 +252,8 @@ static bool is_overdue(const struct supervisor *s, const struct seat *seat)
     double passed = clock_monotonic_s() - seat->since_s;
     if (seat->state == SEAT_STARTING)
         return passed > start_limit_s;
-    return seat->state == SEAT_BUSY && seat->job.kind == JOB_SEARCH && s->plan.time_limit_s > 0 &&
-           passed > 2 * s->plan.time_limit_s + grace_s;
+    double limit_s = seat->job.kind == JOB_SEARCH ? s->plan.time_limit_s : s->plan.confirm_limit_s;
+    return seat->state == SEAT_BUSY && limit_s > 0 && passed > 2 * limit_s + grace_s;
 }
 
 static void kill_overdue(struct supervisor *s)

@@ -22,6 +22,20 @@ struct training_settings confirm_training(const struct settings *settings)
     return training;
 }
 
+static double passes(int epochs, int train_images, uint32_t images)
+{
+    uint32_t wanted = (uint32_t)train_images;
+    return (double)epochs * (wanted > 0 && wanted < images ? wanted : images);
+}
+
+double confirm_time_limit_s(const struct settings *settings, uint32_t images)
+{
+    const struct training_settings *search = &settings->training;
+    const struct confirm_settings *confirm = &settings->confirm;
+    return settings->devices.time_limit_s * passes(confirm->epochs, confirm->train_images, images) /
+           passes(search->epochs, search->train_images, images);
+}
+
 /* The test images, made to fit what the network was trained on. */
 static enum error load_test(struct images *test, const struct model *model,
                             const struct data_settings *settings)
@@ -123,8 +137,9 @@ enum error confirm_genomes(struct confirmation *results, struct train_member *me
             .candidate = -1, .seed = members[i].seed, .genome = *members[i].genome};
         members[i].keep_weights = true;
     }
-    enum error err = train_candidates(members, count, trainer, &training, settings->devices.conv, 0,
-                                      watch, user);
+    enum error err =
+        train_candidates(members, count, trainer, &training, settings->devices.conv,
+                         confirm_time_limit_s(settings, trainer->split.train_count), watch, user);
     for (int i = 0; i < count && err == ERR_NONE; i++)
         if (members[i].err == ERR_NONE)
             err = finish_member(&results[i], &members[i], trainer, settings);

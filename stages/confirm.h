@@ -17,6 +17,10 @@ uint64_t confirm_seed(uint64_t run_seed, int64_t candidate, int replicate);
 /* The training recipe at confirm's fidelity. */
 struct training_settings confirm_training(const struct settings *settings);
 
+/* How long one may take: devices.time_limit_s, times as many passes as confirm makes over images
+   for one of the search; 0: no limit. `images` is what 0 train_images stands for. */
+double confirm_time_limit_s(const struct settings *settings, uint32_t images);
+
 /*
  * Trains `genome` at confirm's fidelity under `seed` and scores it on the test images. On success
  * fills *result but for `candidate`, `replicate` and "the caller's"; the caller frees it with

@@ -210,24 +210,32 @@ out:
     return err;
 }
 
+/* ERR_TIMEOUT, after `epoch` whole epochs. */
+static enum error over_the_limit(const struct pack *pack, int epoch, double limit_s)
+{
+    return error_set(ERR_TIMEOUT,
+                     "training took %.1f s after %d of %d epochs, over the limit of %.1f s "
+                     "(devices.time_limit_s)",
+                     clock_monotonic_s() - pack->start_s, epoch, pack->training->epochs, limit_s);
+}
+
 static enum error train_pack(struct pack *pack, enum conv_family family, double time_limit_s,
                              train_watch *watch, void *user)
 {
     enum error err = ERR_NONE;
     double limit_s = time_limit_s * pack->count;
     TRY(start_pack(pack, family));
+    if (limit_s > 0)
+        network_set_end(pack->network, pack->start_s + limit_s);
     for (int epoch = 0; epoch < pack->training->epochs; epoch++) {
-        TRY(train_epoch(pack, epoch, watch, user));
-        double passed_s = clock_monotonic_s() - pack->start_s;
-        if (members_left(pack) == 0)
-            goto out;
-        if (limit_s > 0.0 && passed_s > limit_s) {
-            err = error_set(ERR_TIMEOUT,
-                            "training took %.1f s after %d of %d epochs, over the "
-                            "limit of %.1f s (devices.time_limit_s)",
-                            passed_s, epoch + 1, pack->training->epochs, limit_s);
+        err = train_epoch(pack, epoch, watch, user);
+        bool over = limit_s > 0 && clock_monotonic_s() - pack->start_s > limit_s;
+        if (err == ERR_TIMEOUT || (err == ERR_NONE && over && members_left(pack) > 0)) {
+            err = over_the_limit(pack, epoch + (err == ERR_NONE), limit_s);
             goto out;
         }
+        if (err != ERR_NONE || members_left(pack) == 0)
+            goto out;
     }
     TRY(validate(pack));
     bool keeps = false;

@@ -100,6 +100,25 @@ static int set_up(void **state)
     return 0;
 }
 
+/* In proportion to the passes over images: 6 x 150 of 1 x what there is. */
+static void has_a_time_limit(void **state)
+{
+    (void)state;
+    struct confirmation result;
+    struct settings limited = settings;
+    assert_true(confirm_time_limit_s(&limited, 300) == 0);
+    limited.devices.time_limit_s = 100;
+    assert_true(confirm_time_limit_s(&limited, 300) == 300);
+    limited.training.train_images = 1000; /* more than there are */
+    assert_true(confirm_time_limit_s(&limited, 300) == 300);
+    limited.training.train_images = 50;
+    assert_true(confirm_time_limit_s(&limited, 300) == 1800);
+    limited.devices.time_limit_s = 1e-9;
+    assert_int_equal(confirm_genome(&result, &trainer, &genome, &limited, 1, NULL, NULL, NULL),
+                     ERR_TIMEOUT);
+    assert_null(result.predictions);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -306,6 +325,7 @@ int main(void)
         cmocka_unit_test(equal_seeds_give_equal_results),
         cmocka_unit_test(replicates_may_train_as_a_pack),
         cmocka_unit_test(seeds_differ),
+        cmocka_unit_test(has_a_time_limit),
         cmocka_unit_test(reports_what_went_wrong),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

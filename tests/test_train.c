@@ -219,6 +219,31 @@ static void the_time_limit_is_for_each(void **state)
     drop_weights(members);
 }
 
+static void the_time_limit_strikes_within_an_epoch(void **state)
+{
+    (void)state;
+    struct train_member members[MEMBERS], free_members[MEMBERS];
+    struct training_settings kept = training;
+    training.batch = 4; /* 17 steps an epoch */
+    make_members(members);
+    ok(train_candidates(members, MEMBERS, &trainer, &training, CONV_VECTOR, 1e-9, NULL, NULL));
+    for (int i = 0; i < MEMBERS; i++) {
+        assert_int_equal(members[i].err, ERR_TIMEOUT);
+        assert_non_null(strstr(members[i].message, "after 0 of 2 epochs"));
+    }
+    /* A limit that does not strike changes nothing. */
+    ok(train_candidates(members, MEMBERS, &trainer, &training, CONV_VECTOR, 1e6, NULL, NULL));
+    make_members(free_members);
+    ok(train_candidates(free_members, MEMBERS, &trainer, &training, CONV_VECTOR, 0, NULL, NULL));
+    for (int i = 0; i < MEMBERS; i++) {
+        assert_true(members[i].result.train.loss == free_members[i].result.train.loss);
+        assert_true(members[i].result.validation.loss == free_members[i].result.validation.loss);
+    }
+    drop_weights(members);
+    drop_weights(free_members);
+    training = kept;
+}
+
 static void a_watch_stops_all(void **state)
 {
     (void)state;
@@ -285,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_candidate_that_is_too_big_alone_fails),
         cmocka_unit_test(divergence_is_the_members_own),
         cmocka_unit_test(the_time_limit_is_for_each),
+        cmocka_unit_test(the_time_limit_strikes_within_an_epoch),
         cmocka_unit_test(a_watch_stops_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
