@@ -234,6 +234,7 @@ static void named_files_exist(void **state)
     check_paths("CONTRIBUTING.md");
     check_paths("docs/architecture.md");
     check_paths("docs/csv.md");
+    check_paths("docs/results.md");
 }
 
 int main(int argc, char **argv)

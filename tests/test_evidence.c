@@ -1,6 +1,8 @@
 /* clade table build and clade compare, as a user runs them. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,6 +90,48 @@ static void test_build(void **state)
     assert_non_null(strstr(result->out, "grid"));
 }
 
+/* The scores of both tables, whatever the seconds. */
+static void assert_same_scores(const char *a, const char *b)
+{
+    struct score_table first, second;
+    if (score_table_read(&first, a) != ERR_NONE || score_table_read(&second, b) != ERR_NONE)
+        fail_msg("%s", error_message());
+    assert_int_equal(first.count, second.count);
+    for (size_t i = 0; i < first.count; i++) {
+        const struct genome_scores *scores = &first.genomes[i];
+        const struct genome_scores *same = score_table_find(&second, &scores->genome);
+        assert_non_null(same);
+        assert_int_equal(scores->count, same->count);
+        assert_memory_equal(scores->scores, same->scores, scores->count * sizeof *scores->scores);
+    }
+    score_table_free(&first);
+    score_table_free(&second);
+}
+
+/* Killed in the middle and resumed, it is the table of a run that nobody killed. */
+static void test_build_killed(void **state)
+{
+    (void)state;
+    char killed[128], whole[128];
+    snprintf(killed, sizeof killed, "%s/killed.csv", directory);
+    snprintf(whole, sizeof whole, "%s/whole.csv", directory);
+    pid_t pid = clade_start("table build %s/small.ini --seeds 10 --run %s/killed --out %s",
+                            directory, directory, killed);
+    bool some = false;
+    for (int i = 0; i < 600 && !some; i++) {
+        usleep(50000);
+        some = strstr(clade("status %s/killed", directory)->out, " done") != NULL;
+    }
+    assert_true(some);
+    kill(pid, SIGKILL);
+    assert_int_equal(clade_wait(pid, 60), 128 + SIGKILL);
+    assert_int_not_equal(access(killed, F_OK), 0);
+    clade_assert_fine(clade("table build --resume %s/killed --out %s", directory, killed));
+    clade_assert_fine(clade("table build %s/small.ini --seeds 10 --run %s/whole --out %s",
+                            directory, directory, whole));
+    assert_same_scores(killed, whole);
+}
+
 static int count_lines(const char *text)
 {
     int n = 0;
@@ -146,6 +190,7 @@ static void test_mistakes(void **state)
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {CASE(test_build), CASE(test_compare), CASE(test_mistakes)};
+    const struct CMUnitTest tests[] = {CASE(test_build), CASE(test_build_killed),
+                                       CASE(test_compare), CASE(test_mistakes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
