@@ -2,7 +2,9 @@
  * OpenCL devices: listing, opening one slot of one, and the limits that plans must keep to.
  *
  * A slot is what one worker trains on: a whole GPU, or one core of a CPU device. An index names a
- * device as "platform.device", e.g. "0.0"; both count from 0 in the loader's order.
+ * device as "platform.device", e.g. "0.0"; both count from 0. Here a platform's number is its place
+ * in the order of this process's loader; what users see and type are the numbers of
+ * pipeline/probe.h, which do not depend on the loader.
  */
 #ifndef CLADE_CL_KERNELS_DEVICE_H
 #define CLADE_CL_KERNELS_DEVICE_H

@@ -24,7 +24,8 @@ void launch_struct(struct launch *launch, const void *value, size_t size);
 /* Enqueues over x * y * z work-items of local size 1. */
 enum error launch_run(struct launch *launch, size_t x, size_t y, size_t z);
 
-/* The same with a local size, of which the global sizes are multiples; NULL: the driver's choice. */
+/* The same with a local size, of which the global sizes are multiples; NULL: the driver's choice.
+ */
 enum error launch_run_local(struct launch *launch, const size_t global[3], const size_t *local);
 
 /* Builds a program, or finds it among those the device has built, and makes a kernel of it. The

@@ -63,8 +63,7 @@ enum error bytes_open(struct bytes **out, const char *path)
     }
     bytes->file = fopen(path, "rb");
     if (bytes->file == NULL || fstat(fileno(bytes->file), &status) != 0) {
-        err = error_set(ERR_DATA, "cannot open data file %s: %s", path,
-                        strerror(errno));
+        err = error_set(ERR_DATA, "cannot open data file %s: %s", path, strerror(errno));
         goto out;
     }
     bytes->size = (uint64_t)status.st_size;

@@ -11,8 +11,8 @@
 
 /*
  * Writes `path` whole: made beside it as .NAME.tmp, then renamed. Sheets: Summary, Candidates,
- * Generations, Pareto, Operators, Devices, Dictionary; a sheet holds at most 1,048,575 rows, what is
- * more is left to the CSV file and the summary says so. ERR_OUTPUT when it cannot be written.
+ * Generations, Pareto, Operators, Devices, Dictionary; a sheet holds at most 1,048,575 rows, what
+ * is more is left to the CSV file and the summary says so. ERR_OUTPUT when it cannot be written.
  */
 enum error workbook_write(const char *path, const struct report *report);
 

@@ -295,8 +295,7 @@ static void compares(void **state)
     }
     assert_int_equal(compare_run(&again, &count, &plan, &replay), ERR_NONE);
     for (size_t i = 0; i < count; i++)
-        assert_true(list[i].mean.mean == again[i].mean.mean &&
-                    list[i].fifth == again[i].fifth);
+        assert_true(list[i].mean.mean == again[i].mean.mean && list[i].fifth == again[i].fifth);
     free(list);
     free(again);
 }

@@ -71,7 +71,8 @@ static void check_made(const char *path, const char *name, const struct text *ex
 static void columns_are_documented(void **state)
 {
     (void)state;
-    const struct table *const in_readme[] = {&candidates_table, &generations_table, &pareto_table, &operators_table};
+    const struct table *const in_readme[] = {&candidates_table, &generations_table, &pareto_table,
+                                             &operators_table};
     for (size_t i = 0; i < sizeof in_readme / sizeof in_readme[0]; i++) {
         struct text rows = {0};
         table_dictionary(&rows, in_readme[i]);

@@ -7,7 +7,8 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
-/* `text` has no newline and is valid during the call only. Called from any thread, one at a time. */
+/* `text` has no newline and is valid during the call only. Called from any thread, one at a time.
+ */
 typedef void log_sink(enum log_level level, const char *text, void *user);
 
 /* Replaces the sink of the process; NULL drops events. Set it before threads start. */
