@@ -201,30 +201,37 @@ static bool in_path(char c)
     return isalnum((unsigned char)c) || strchr("/._-", c) != NULL;
 }
 
-/* Every word in backticks that begins with a room and a slash is a file or a folder, unless NAME
-   stands in it. */
-static void check_paths(const char *path)
+/* What stands from `open` to `close` and begins with a room and a slash is a file or a folder, unless
+   NAME stands in it. */
+static void check_names(const char *path, const struct text *content, const char *open, char close)
 {
     static const char *const rooms[] = {"inputs/",  "cl_kernels/", "stages/", "pipeline/",
                                         "outputs/", "tests/",      "docs/",   "script/",
                                         "bench/",   "cmake/"};
-    struct text content = {0};
-    read_document(&content, path);
-    for (const char *at = content.data; (at = strchr(at, '`')) != NULL;) {
-        at++;
+    for (const char *at = content->data; (at = strstr(at, open)) != NULL;) {
+        at += strlen(open);
         size_t n = 0;
         while (in_path(at[n]))
             n++;
         bool room = false;
         for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
             room = room || strncmp(at, rooms[i], strlen(rooms[i])) == 0;
-        if (!room || at[n] != '`')
+        if (!room || at[n] != close)
             continue;
         char name[256];
         snprintf(name, sizeof name, "%.*s", (int)n, at);
         if (strstr(name, "NAME") == NULL && access(name, F_OK) != 0)
             fail_msg("%s names %s, which is not there", path, name);
     }
+}
+
+/* Words in backticks, links and pictures. */
+static void check_paths(const char *path)
+{
+    struct text content = {0};
+    read_document(&content, path);
+    check_names(path, &content, "`", '`');
+    check_names(path, &content, "](", ')');
     text_free(&content);
 }
 

@@ -12,7 +12,7 @@ fail() {
 cd "$room/usr"
 for file in bin/clade share/man/man1/clade.1 share/man/man5/clade-settings.5 \
     share/man/man5/clade-csv.5 share/bash-completion/completions/clade \
-    share/doc/clade/README.md share/doc/clade/docs/csv.md \
+    share/doc/clade/README.md share/doc/clade/docs/{csv.md,report.png} \
     share/clade/searches/{quick,nightly,paper,random,table}.ini \
     share/doc/clade/examples/clade.{service,timer,cron,sbatch}; do
     [[ -s $file ]] || fail "no $file"
