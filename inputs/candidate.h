@@ -29,7 +29,10 @@ enum candidate_status {
         CANDIDATE_STATUS_COUNT
 };
 
-enum { CANDIDATE_DEVICE_SIZE = 128, CANDIDATE_OPERATOR_SIZE = 16 };
+enum { CANDIDATE_DEVICE_SIZE = 128, CANDIDATE_OPERATOR_SIZE = 16, CANDIDATE_LABEL_SIZE = 24 };
+
+/* Ids from here on are of a random search beside the search (stages/baseline.h). */
+enum { CANDIDATE_BASELINE = 1000000 };
 
 struct candidate {
     int64_t id;     /* 0.. in the order of proposal */
@@ -58,6 +61,9 @@ struct candidate {
     int64_t started_utc_us;
     double duration_s;
 };
+
+/* What people see of an id: "c000123"; "r000123" for number 123 of the random search. */
+void candidate_label(char label[CANDIDATE_LABEL_SIZE], int64_t id);
 
 const char *candidate_status_name(enum candidate_status status);
 

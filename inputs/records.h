@@ -99,15 +99,32 @@ enum finalist_reason {
 
 struct finalist {
     const struct candidate *candidate;
+    bool baseline; /* of the random search, else of the search */
     enum finalist_reason reason;
     int64_t band; /* the tightest of confirm.bands that it keeps; 0: none */
     int trained;  /* its confirmations; without one what follows is NULL or NAN */
     /* That with the highest validation accuracy: its weights are those of the genome. */
     const struct confirmation *deployed;
-    int place; /* 1.. by validation_mean, as search.objective has it; 0 without a confirmation */
+    int place; /* 1.. in its search by validation_mean, as search.objective has it; 0 without a
+                  confirmation */
     double validation_mean;
     struct estimate test; /* accuracy, over the seeds */
     double test_lowest, test_highest;
+};
+
+/* Whether the search's networks are better than those of the random one; stages/baseline.h. */
+enum verdict { VERDICT_YES, VERDICT_NO, VERDICT_NOT_SHOWN };
+
+const char *verdict_name(enum verdict verdict);
+
+/* The best of the search's finalists against that of the random search's. */
+struct duel {
+    int64_t limit;                       /* among those of so many parameters at most; 0: all */
+    const struct finalist *ours, *other; /* NULL when there is none confirmed */
+    struct paired_test images;           /* of their deployed networks; p NAN without both */
+    double difference;                   /* of their mean test accuracies */
+    struct interval seeds;               /* 95 % of it; NAN when one has a single seed */
+    enum verdict verdict;
 };
 
 /* What the trainings of one genome gave, over several nights. */
@@ -221,12 +238,22 @@ struct report {
     struct interval gain_interval;
     double parameter_ratio; /* parameters of best / of first_best; NAN without both */
 
-    struct finalist *finalists; /* owned; by parameters; none before the first confirmation */
+    /* Owned; those of the search first, by parameters; none before the first confirmation. */
+    struct finalist *finalists;
     size_t finalist_count;
-    const struct finalist *first, *second; /* by place; NULL when there is none */
+    const struct finalist *first, *second; /* of the search, by place; NULL when there is none */
     struct paired_test against_second; /* first's weights against second's; p NAN without both */
     size_t ranked;                     /* finalists confirmed */
     struct rank_test rank; /* Spearman, of their scores in the search with mean test accuracies */
+
+    /* With confirm.baseline = random: the attempts of the random search that are its own, borrowed;
+       how many candidates it has that ended, shared ones too; and what came of it: all, then the
+       limits of confirm.bands from small to large, owned. */
+    const struct candidate *baseline;
+    size_t baseline_count;
+    int baseline_ended;
+    struct duel *duels;
+    size_t duel_count;
 
     /* first->deployed, or NULL. The test images did not choose it, so its test accuracy is not
        flattered. */

@@ -336,6 +336,17 @@ enum error settings_check(const struct settings *settings)
         return error_set(ERR_USAGE,
                          "search.algorithm = grid takes the genomes of [space] in order: "
                          "set search.populate = random");
+    const struct confirm_settings *confirm = &settings->confirm;
+    if (confirm->baseline == BASELINE_RANDOM &&
+        (search->algorithm == ALGORITHM_RANDOM || search->algorithm == ALGORITHM_GRID))
+        return error_set(
+            ERR_USAGE,
+            "confirm.baseline = random compares a search with a random one: "
+            "search.algorithm = %s has nothing to compare; set confirm.baseline = none",
+            algorithm_name(search->algorithm));
+    if (confirm->baseline == BASELINE_RANDOM && confirm->seeds == 0)
+        return error_set(ERR_USAGE, "confirm.baseline = random compares confirmed networks: set "
+                                    "confirm.seeds to 1 or more, or confirm.baseline = none");
     double weights = 0;
     for (int i = 0; i < MUTATION_COUNT; i++)
         weights += search->mutation_weights[i];

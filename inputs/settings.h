@@ -122,12 +122,15 @@ struct training_settings {
     double warmup;          /* share of the steps that one-cycle climbs */
 };
 
+enum baseline { BASELINE_NONE, BASELINE_RANDOM };
+
 struct confirm_settings {
     int epochs;
     int seeds;
     int finalists;         /* taken from the Pareto front */
     struct int_list bands; /* limits of parameters, each with a finalist more; 0: none */
-    int train_images;      /* 0: all that are not validation images */
+    enum baseline baseline;
+    int train_images; /* 0: all that are not validation images */
 };
 
 enum conv_family {

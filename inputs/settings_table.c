@@ -27,6 +27,7 @@ WORDS(cost_word, "parameters", "macs", "activations")
 WORDS(populate_word, "random", "memory", "mixed")
 WORDS(duplicates_word, "avoid", "allow")
 WORDS(adapt_word, "none", "bandit")
+WORDS(baseline_word, "none", "random")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
@@ -249,6 +250,10 @@ const struct setting setting_table[] = {
      1, NULL,
      "Limits such as 2500 10000: the most accurate candidate within each is a finalist too. 0: "
      "none."},
+    WORD(confirm, baseline, "none", baseline_word,
+         "random: after the search, as many candidates of a random search are trained, and its "
+         "finalists are confirmed beside those of the search, to see whether the search was worth "
+         "it. That about doubles the time."),
 
     {"devices", "use", FIELD(SETTING_DEVICES, devices, use), "all", "", 0, 0, 1, NULL,
      "Which OpenCL devices train, by type or by the indices that clade devices lists."},

@@ -93,6 +93,9 @@ static void put_verdict(struct text *out, const struct report *report)
     html_put_genome(out, &best->genome);
     text_append(out, "</p><div class=\"facts\">");
     put_test_facts(out, report);
+    if (report->duel_count > 0 && report->duels[0].other != NULL)
+        text_printf(out, "<div><b>%s</b><span>better than a random search</span></div>",
+                    verdict_name(report->duels[0].verdict));
     put_fact(out, "%.4f", best->validation_accuracy, "validation accuracy in the search");
     put_count_fact(out, best->cost.parameters, "parameters");
     put_count_fact(out, best->cost.macs, "multiply-accumulates an image");
@@ -177,6 +180,7 @@ void report_html(struct text *out, const struct report *report)
     put_verdict(out, report);
     text_append(out, "<noscript><p class=\"noscript\">Charts need scripts, which are off; the "
                      "tables have the numbers.</p></noscript>\n");
+    html_put_finalists(out, report);
     if (report->best != NULL)
         html_put_layers(out, report);
     if (report->winner != NULL)

@@ -24,6 +24,9 @@ void html_put_genome(struct text *out, const struct genome *genome);
 /* The classes of the winner (report_html_classes.c). */
 void html_put_classes(struct text *out, const struct report *report);
 
+/* Finalists, and the random search, where there are several (report_html_finalists.c). */
+void html_put_finalists(struct text *out, const struct report *report);
+
 /* The sections of tables (report_html_tables.c). */
 void html_put_layers(struct text *out, const struct report *report);
 void html_put_lineage(struct text *out, const struct report *report);

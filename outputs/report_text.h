@@ -30,6 +30,14 @@ void report_put_ended(struct text *out, const struct report *report);
 
 void report_put_duration(struct text *out, double seconds);
 
+/* Sentences of plain text (report_finalists.c): the winner's network and another one on the same
+   images, nothing where they were not compared; how the search ranked the finalists; the first of
+   report->duels. */
+void report_say_images(struct text *out, const struct paired_test *test, const char *other,
+                       uint32_t images);
+void report_say_ranks(struct text *out, const struct report *report);
+void report_say_random(struct text *out, const struct report *report);
+
 /* The section on the finalists (report_finalists.c); nothing before the first confirmation. */
 void report_put_finalists(struct text *out, const struct report *report);
 

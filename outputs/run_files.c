@@ -91,6 +91,12 @@ static const void *operator_row(const struct report *report, size_t index)
     return &report->operators[index];
 }
 
+static const void *baseline_row(const struct report *report, size_t index)
+{
+    const struct candidate *candidate = &report->baseline[index];
+    return attempt_ended(candidate) ? candidate : NULL;
+}
+
 static const void *finalist_row(const struct report *report, size_t index)
 {
     return &report->finalists[index];
@@ -145,6 +151,8 @@ enum error run_files_tables(const char *dir, const struct report *report)
     TRY(write_table(dir, report, &pareto_table, report->front_count, front_row));
     TRY(write_table(dir, report, &operators_table, report->operator_count, operator_row));
     TRY(write_table(dir, report, &finalists_table, report->finalist_count, finalist_row));
+    if (report->settings->confirm.baseline != BASELINE_NONE)
+        TRY(write_table(dir, report, &baseline_table, report->baseline_count, baseline_row));
     TRY(write_table(dir, report, &devices_table, report->device_count, device_row));
     TRY(write_table(dir, report, &epochs_table, report->epoch_count, epoch_row));
 out:

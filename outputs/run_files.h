@@ -24,8 +24,8 @@ enum error run_files_generation(const char *dir, const struct report *report, in
 
 /*
  * DIR/candidates.csv (every attempt that ended), generations.csv, pareto.csv, operators.csv,
- * finalists.csv, devices.csv and epochs.csv, each with its metadata beside it (FILE-metadata.json).
- * runs.csv is not of one run: runs_file.h.
+ * finalists.csv, baseline.csv (with confirm.baseline = random), devices.csv and epochs.csv, each
+ * with its metadata beside it (FILE-metadata.json). runs.csv is not of one run: runs_file.h.
  */
 enum error run_files_tables(const char *dir, const struct report *report);
 

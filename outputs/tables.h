@@ -53,6 +53,7 @@ struct table {
 };
 
 extern const struct table candidates_table;  /* rows: struct candidate */
+extern const struct table baseline_table;    /* rows: struct candidate */
 extern const struct table generations_table; /* rows: struct generation */
 extern const struct table pareto_table;      /* rows: struct candidate */
 extern const struct table scores_table;      /* rows: struct score_record; not of a run */

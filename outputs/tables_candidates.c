@@ -207,6 +207,12 @@ const struct table candidates_table = {
     "the same columns, with the last attempt of every candidate of one generation.",
     candidate_columns, COUNT(candidate_columns)};
 
+const struct table baseline_table = {
+    "baseline.csv",
+    "The same of the random search, with confirm.baseline = random; its first candidates are those "
+    "of the search, and stand in candidates.csv alone.",
+    candidate_columns, COUNT(candidate_columns)};
+
 static const struct column pareto_columns[] = {
     SCHEMA_AND_RUN,
     {"candidate", COLUMN_TEXT, "", "id, as in candidates.csv", candidate_id},

@@ -21,7 +21,7 @@ static inline void set_text(struct cell *cell, const char *s)
 static inline void set_id(struct cell *cell, int64_t id)
 {
     cell->missing = id < 0;
-    snprintf(cell->text, sizeof cell->text, "c%06" PRId64, id);
+    candidate_label(cell->text, id);
 }
 
 static inline void set_integer(struct cell *cell, int64_t value)

@@ -87,12 +87,17 @@ GETTER(finalist_images, struct finalist)
         set_integer(cell, r->deployed->test_images);
 }
 
+GETTER(finalist_search, struct finalist)
+{
+    set_text(cell, r->baseline ? "random" : "search");
+}
+
 static const struct column finalist_columns[] = {
     SCHEMA_AND_RUN,
     {"candidate", COLUMN_TEXT, "", "whose genome was trained again", finalist_candidate},
     {"place", COLUMN_INTEGER, "",
-     "by the mean validation accuracy of its confirmations, as search.objective has it; 1: the "
-     "winner; empty without a confirmation",
+     "in its search, by the mean validation accuracy of its confirmations, as search.objective has "
+     "it; 1: the winner; empty without a confirmation",
      finalist_place},
     {"reason", COLUMN_TEXT, "",
      "best (by search.objective, in the search), band (the most accurate within a limit of "
@@ -118,6 +123,10 @@ static const struct column finalist_columns[] = {
      finalist_test_highest},
     {"test_images", COLUMN_INTEGER, "images", "that each confirmation was tested on",
      finalist_images},
+    {"search", COLUMN_TEXT, "",
+     "search, or random: of the random search beside it (confirm.baseline), where a candidate that "
+     "both have stands twice",
+     finalist_search},
 };
 
 const struct table finalists_table = {

@@ -151,6 +151,19 @@ GETTER(run_version, struct report)
     snprintf(cell->text, sizeof cell->text, "clade %s", r->version);
 }
 
+GETTER(run_better, struct report)
+{
+    cell->missing = r->duel_count == 0 || isnan(r->duels[0].images.p);
+    if (!cell->missing)
+        set_text(cell, verdict_name(r->duels[0].verdict));
+}
+
+GETTER(run_random_mean, struct report)
+{
+    bool known = r->duel_count > 0 && r->duels[0].other != NULL;
+    set_number(cell, known ? r->duels[0].other->test.mean : NAN);
+}
+
 static const struct column run_columns[] = {
     SCHEMA_AND_RUN,
     {"started_utc", COLUMN_TIME, "UTC", "first start of a training", run_started},
@@ -187,6 +200,10 @@ static const struct column run_columns[] = {
     {"test_accuracy_mean", COLUMN_NUMBER, "share", "mean over them", run_test_mean},
     {"front", COLUMN_INTEGER, "", "candidates on the Pareto front", run_front},
     {"version", COLUMN_TEXT, "", "the program that wrote the row", run_version},
+    {"better_than_random", COLUMN_TEXT, "",
+     "with confirm.baseline = random: yes, no or not shown, on the test images", run_better},
+    {"random_test_accuracy_mean", COLUMN_NUMBER, "share",
+     "mean test accuracy of the winner of the random search", run_random_mean},
 };
 
 const struct table runs_table = {

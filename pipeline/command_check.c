@@ -13,6 +13,7 @@
 #include "pipeline/device_test.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
+#include "stages/finalists.h"
 
 enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS };
 
@@ -213,8 +214,10 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     double confirm =
         plan->confirm_images * s->confirm.epochs + plan->validation_images * evaluation_share;
     /* All slots share the candidates; a confirm training has one slot for itself. */
-    double rounds = ceil(s->confirm.seeds / (double)slot_count);
-    double search_work = s->search.cycles > 0 ? images * s->search.cycles : INFINITY;
+    int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
+    double trainings = (double)searches * s->confirm.seeds * finalists_most(&s->confirm);
+    double rounds = ceil(trainings / (double)slot_count);
+    double search_work = s->search.cycles > 0 ? images * s->search.cycles * searches : INFINITY;
     double confirm_work = confirm * rounds * (double)slot_count;
     double fast = fmax(mean - 2 * deviation, mean / 4), slow = mean + 2 * deviation;
     double limit_s = search_limit_s(s, confirm_work * mean);

@@ -85,6 +85,9 @@ static void print_text(const struct status *status, const char *directory)
         comma = ", ";
     }
     printf("%s\n", comma[0] == '\0' ? "no candidates yet" : "");
+    if (results->settings.confirm.baseline == BASELINE_RANDOM)
+        printf("random     %d of %d candidates\n", report->baseline_ended,
+               report->ended - report->attempts[CANDIDATE_STOPPED]);
     if (status->confirm.total > 0)
         printf("confirm    %" PRId64 " of %" PRId64 " trainings\n", status->confirm.final,
                status->confirm.total);
@@ -101,6 +104,8 @@ static void print_text(const struct status *status, const char *directory)
     }
     if (report->winner != NULL)
         printf("test       %.4f accuracy\n", report->winner->test_accuracy);
+    if (report->duel_count > 0 && report->duels[0].other != NULL)
+        printf("better than random: %s\n", verdict_name(report->duels[0].verdict));
     if (strcmp(state, "stopped") == 0)
         printf("go on      clade run --resume %s\n", directory);
 }
@@ -127,6 +132,8 @@ static const struct listing_column columns[] = {
     {"test_accuracy", NULL, 0},
     {"time_left_s", NULL, 0},
     {"stopped", NULL, 0},
+    {"random_ended", NULL, 0},
+    {"better_than_random", NULL, 0},
 };
 
 static enum error print_csv(const struct status *status)
@@ -164,6 +171,11 @@ static enum error print_csv(const struct status *status)
     listing_number(&listing, report->winner != NULL ? report->winner->test_accuracy : NAN);
     listing_number(&listing, time_left(&word, status));
     listing_integer(&listing, status->search.status[CANDIDATE_STOPPED]);
+    listing_integer(&listing, report->baseline_ended);
+    if (report->duel_count > 0 && report->duels[0].other != NULL)
+        listing_text(&listing, verdict_name(report->duels[0].verdict));
+    else
+        listing_missing(&listing);
     return listing_print(&listing);
 }
 

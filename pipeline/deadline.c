@@ -8,6 +8,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/pipeline.h"
+#include "stages/baseline.h"
 #include "stages/finalists.h"
 #include "stages/objective.h"
 #include "stages/pace.h"
@@ -40,7 +41,12 @@ enum error deadline_begin(struct run *run)
     double now_s = clock_monotonic_s();
     int64_t now_us = clock_utc_us();
     struct deadline *d = &run->deadline;
-    *d = (struct deadline){INFINITY, INFINITY, INFINITY, NAN, NAN, 0};
+    *d = (struct deadline){.end_s = INFINITY,
+                           .search_s = INFINITY,
+                           .search_limit_s = INFINITY,
+                           .baseline_limit_s = INFINITY,
+                           .confirm_s = NAN,
+                           .confirm_end_s = NAN};
     if (settings->deadline.budget_s > 0)
         d->end_s = run->began_s + settings->deadline.budget_s;
     if (settings->deadline.until >= 0) {
@@ -124,18 +130,54 @@ static enum error confirm_time(double *seconds, const struct run *run,
     double images = images_of(run, confirm->epochs, confirm->train_images) +
                     test_share * (double)run->info.training_images / 3;
     *seconds = 0;
+    /* Those of a random search are not known yet: as many, as large. */
+    int trainings = confirm->seeds * (confirm->baseline == BASELINE_RANDOM ? 2 : 1);
     for (size_t i = 0; i < count; i++) {
         int64_t own = finalists[i].candidate->cost.macs;
-        for (int j = 0; j < confirm->seeds; j++) {
+        for (int j = 0; j < trainings; j++) {
             double end =
                 pace_place(free_slots, run->slot_count, i == 0 && macs > own ? macs : own, images);
             *seconds = isnan(end) ? NAN : fmax(*seconds, end);
         }
     }
-    *seconds += test_files_s * ceil((double)count * confirm->seeds / (double)run->slot_count);
+    *seconds += test_files_s * ceil((double)count * trainings / (double)run->slot_count);
 out:
     free(finalists);
     free(free_slots);
+    return err;
+}
+
+/* What the random search beside the search takes, when one more candidate ends: all slots share its
+   candidates, which are as large as those of the first population. 0 when there is none; NAN when
+   it is not known. */
+static double baseline_time(const struct run *run, const struct pace_slot *slots)
+{
+    int64_t own = 1 - baseline_shared(&run->settings.search);
+    double macs = 0, per_s = 0;
+    int random = 0;
+    if (run->settings.confirm.baseline == BASELINE_NONE)
+        return 0;
+    for (size_t i = 0; i < run->history_count; i++) {
+        const struct candidate *c = &run->history[i];
+        own += c->status != CANDIDATE_QUEUED && c->status != CANDIDATE_STOPPED;
+        macs += c->generation == 0 ? (double)c->cost.macs : 0;
+        random += c->generation == 0;
+    }
+    if (own <= 0)
+        return 0;
+    const struct training_settings *training = &run->settings.training;
+    double images = images_of(run, training->epochs, training->train_images);
+    for (size_t i = 0; i < run->slot_count; i++)
+        per_s += 1 / pace_seconds(&slots[i].pace, (int64_t)(macs / random), images);
+    return (double)own / per_s;
+}
+
+/* Baseline and confirm together. */
+static enum error time_after_search(double *seconds, const struct run *run,
+                                    const struct pace_slot *slots, int64_t macs)
+{
+    enum error err = confirm_time(seconds, run, slots, macs);
+    *seconds += baseline_time(run, slots);
     return err;
 }
 
@@ -195,7 +237,7 @@ enum error deadline_plan(struct run *run)
         return close_search(run); /* a job may have come back to the queue */
     TRY(read_slots(&slots, run));
     seat_running(slots, &running_macs, run);
-    TRY(confirm_time(&d->confirm_s, run, slots, running_macs));
+    TRY(time_after_search(&d->confirm_s, run, slots, running_macs));
     double kept_s = closing_time(d) + (isnan(d->confirm_s) ? 0 : d->confirm_s);
     d->search_limit_s = fmin(d->search_s, d->end_s - kept_s);
     const struct candidate *next = first_queued(run);
@@ -204,7 +246,7 @@ enum error deadline_plan(struct run *run)
         goto out;
     int64_t macs = next->cost.macs > running_macs ? next->cost.macs : running_macs;
     double confirm_s;
-    TRY(confirm_time(&confirm_s, run, slots, macs));
+    TRY(time_after_search(&confirm_s, run, slots, macs));
     double end = pace_place(slots, run->slot_count, next->cost.macs,
                             images_of(run, next->epochs, next->train_images));
     if (!isnan(end) &&
@@ -228,6 +270,25 @@ enum error deadline_check_score(const struct run *run)
                      "the time was up before any candidate had a score; go on with more of it: "
                      "clade run --resume %s --budget 1h",
                      run->directory);
+}
+
+enum error deadline_begin_baseline(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct deadline *d = &run->deadline;
+    struct pace_slot *slots = NULL;
+    TRY(read_slots(&slots, run));
+    TRY(confirm_time(&d->confirm_s, run, slots, 0));
+    d->baseline_limit_s = d->end_s - closing_time(d) - (isnan(d->confirm_s) ? 0 : d->confirm_s);
+out:
+    free(slots);
+    return err;
+}
+
+bool deadline_baseline_is_over(void *user)
+{
+    const struct run *run = user;
+    return clock_monotonic_s() >= run->deadline.baseline_limit_s;
 }
 
 enum error deadline_begin_confirm(struct run *run)

@@ -13,12 +13,13 @@
 struct run;
 
 struct deadline {
-    double end_s;          /* of the run; INFINITY: none */
-    double search_s;       /* of the search, by search.budget; INFINITY: none */
-    double search_limit_s; /* of the search, with what is kept back for confirm */
-    double confirm_s;      /* what confirm is going to take; NAN: not known */
-    double confirm_end_s;  /* as it was expected when confirm began; NAN: not known */
-    double write_s;        /* that the tables took longest so far */
+    double end_s;            /* of the run; INFINITY: none */
+    double search_s;         /* of the search, by search.budget; INFINITY: none */
+    double search_limit_s;   /* of the search, with what is kept back for confirm */
+    double baseline_limit_s; /* of the random search beside the search */
+    double confirm_s;        /* what confirm is going to take; NAN: not known */
+    double confirm_end_s;    /* as it was expected when confirm began; NAN: not known */
+    double write_s;          /* that the tables took longest so far */
 };
 
 /* After the settings are read: from now on, of an invocation that began at run->began_s. Writes
@@ -34,7 +35,11 @@ enum error deadline_check_score(const struct run *run);
 
 /* For struct supervisor_hooks; `user` is the run. */
 bool deadline_search_is_over(void *user);
+bool deadline_baseline_is_over(void *user);
 bool deadline_is_over(void *user);
+
+/* When the random search beside the search is about to begin: sets baseline_limit_s. */
+enum error deadline_begin_baseline(struct run *run);
 
 /* When confirm is about to begin: sets confirm_end_s, and warns when there is too little time. */
 enum error deadline_begin_confirm(struct run *run);

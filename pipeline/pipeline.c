@@ -1,6 +1,5 @@
 #include "pipeline/pipeline.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,9 +9,6 @@
 #include "pipeline/run_memory.h"
 #include "pipeline/run_stages.h"
 #include "stages/confirm.h"
-#include "stages/finalists.h"
-#include "stages/objective.h"
-#include "stages/statistics.h"
 
 /* The pipeline, in order. */
 static const struct {
@@ -21,6 +17,7 @@ static const struct {
 } stages[] = {
     {"populate", run_populate}, /* the first P candidates are written, random ones */
     {"evolve", run_evolve},     /* all are trained; children are proposed as results come in */
+    {"baseline", run_baseline}, /* so is a random search, where one is asked for */
     {"confirm", run_confirm},   /* finalists are trained again and meet the test images */
     {"report", run_report},     /* tables and report are written */
 };
@@ -43,87 +40,6 @@ enum error run_need_supervisor(struct run *run)
                               .log = run->log,
                               .images = run->images,
                           });
-}
-
-static enum error confirm_advance(bool *finished, void *user)
-{
-    struct run *run = user;
-    struct store_counts counts;
-    enum error err = store_count(&counts, run->store, JOB_CONFIRM);
-    *finished = err == ERR_NONE && counts.final == counts.total;
-    return err;
-}
-
-static void confirm_tick(double images_per_s, void *user)
-{
-    struct run *run = user;
-    const struct candidate *best =
-        objective_best(run->history, run->history_count, -1, &run->settings.search);
-    struct store_counts counts;
-    if (store_count(&counts, run->store, JOB_CONFIRM) != ERR_NONE)
-        return;
-    progress_draw(&run->progress,
-                  &(struct progress_state){.stage = "confirm",
-                                           .done = counts.final,
-                                           .total = counts.total,
-                                           .best_accuracy = best->validation_accuracy,
-                                           .best_parameters = best->cost.parameters,
-                                           .images_per_s = images_per_s,
-                                           .left_s = deadline_confirm_left_s(run)});
-}
-
-static enum error no_score(const struct run *run)
-{
-    const struct candidate *last = &run->history[run->history_count - 1];
-    return error_set(ERR_DIVERGED,
-                     "none of %zu candidates has a score (the last one: %s); look at "
-                     "%s/candidates.csv, lower training.learning_rate or space.max_parameters",
-                     run->history_count, candidate_status_name(last->status), run->directory);
-}
-
-static enum error queue_finalist(struct run *run, const struct candidate *candidate)
-{
-    enum error err = ERR_NONE;
-    const struct confirm_settings *confirm = &run->settings.confirm;
-    for (int i = 0; i < confirm->seeds; i++)
-        TRY(store_add_confirm(
-            run->store,
-            &(struct job){.candidate = candidate->id,
-                          .replicate = i,
-                          .epochs = confirm->epochs,
-                          .train_images = confirm->train_images,
-                          .seed = confirm_seed(run->settings.search.seed, candidate->id, i)},
-            1));
-out:
-    return err;
-}
-
-enum error run_confirm(struct run *run)
-{
-    enum error err = ERR_NONE;
-    bool finished;
-    struct finalist *finalists = NULL;
-    size_t count = 0;
-    TRY(finalists_choose(&finalists, &count, run->history, run->history_count, &run->settings));
-    if (count == 0) {
-        err = no_score(run);
-        goto out;
-    }
-    for (size_t i = 0; i < count; i++)
-        TRY(queue_finalist(run, finalists[i].candidate));
-    TRY(confirm_advance(&finished, run));
-    if (!finished) {
-        TRY(deadline_begin_confirm(run));
-        TRY(run_need_supervisor(run));
-        TRY(supervisor_work(
-            run->supervisor,
-            &(struct supervisor_hooks){confirm_advance, confirm_tick, deadline_is_over, run}));
-        TRY(deadline_confirm_is_cut(run));
-    }
-out:
-    free(finalists);
-    progress_clear(&run->progress);
-    return err;
 }
 
 /* `confirmed`: the confirm stage is over. */

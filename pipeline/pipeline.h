@@ -38,6 +38,9 @@ struct run {
        the others are read again. */
     struct candidate *history;
     size_t history_count, history_capacity;
+    /* The random search beside it, by number (stages/baseline.h), those it shares included. */
+    struct candidate *baseline;
+    size_t baseline_count, baseline_capacity;
     int generations_written;
     double write_after_s; /* clock_monotonic_s(): the files are not written again before */
     double began_s;       /* clock_monotonic_s() */

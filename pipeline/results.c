@@ -20,6 +20,7 @@ enum error results_load(struct results *results, struct store *store)
     TRY(store_read_run(&results->run, store));
     TRY(run_read_settings(&results->settings, NULL, store));
     TRY(store_read_attempts(&results->attempts, &results->attempt_count, store));
+    TRY(store_read_baseline_attempts(&results->baseline, &results->baseline_count, store));
     TRY(store_read_confirmations(&results->confirmations, &results->confirmation_count, store));
     TRY(store_read_curves(&results->epochs, &results->epoch_count, store));
     TRY(report_make(&results->report,
@@ -30,6 +31,8 @@ enum error results_load(struct results *results, struct store *store)
                                            .shape = results->run.shape,
                                            .candidates = results->attempts,
                                            .candidate_count = results->attempt_count,
+                                           .baseline = results->baseline,
+                                           .baseline_count = results->baseline_count,
                                            .confirmations = results->confirmations,
                                            .confirmation_count = results->confirmation_count,
                                            .epochs = results->epochs,
@@ -47,6 +50,7 @@ void results_free(struct results *results)
     report_free(&results->report);
     store_free_confirmations(results->confirmations, results->confirmation_count);
     free(results->attempts);
+    free(results->baseline);
     free(results->epochs);
     free(results->weights);
     *results = (struct results){0};

@@ -14,6 +14,8 @@ struct results {
     struct settings settings;
     struct candidate *attempts; /* in the order (id, attempt); those that still run are left out */
     size_t attempt_count;
+    struct candidate *baseline; /* the same of the random search */
+    size_t baseline_count;
     struct confirmation *confirmations;
     size_t confirmation_count;
     struct epoch_record *epochs;
@@ -29,8 +31,8 @@ void results_free(struct results *results);
 
 /*
  * The files that are derived from the store, in `directory`: a file for every complete generation
- * from `first_generation` on, the tables, the report, the winner's weights. Writing them twice gives the same bytes.
- * *complete (may be NULL) is the number of complete generations.
+ * from `first_generation` on, the tables, the report, the winner's weights. Writing them twice
+ * gives the same bytes. *complete (may be NULL) is the number of complete generations.
  */
 enum error results_write(const struct results *results, const char *directory, int first_generation,
                          int *complete);

@@ -156,6 +156,7 @@ enum error run_end(struct run *run)
         err = closed;
     free(run->slots);
     free(run->history);
+    free(run->baseline);
     if (run->log >= 0 && close(run->log) != 0 && err == ERR_NONE)
         err = error_set(ERR_OUTPUT, "cannot close the log of %s: %s", run->directory,
                         strerror(errno));

@@ -86,14 +86,15 @@ enum error store_read_settings(struct text *ini, struct store *store);
 
 /* ---- jobs ---- */
 
-enum job_kind { JOB_SEARCH, JOB_CONFIRM };
+/* JOB_BASELINE: of a candidate of the random search, whose ids begin at CANDIDATE_BASELINE. */
+enum job_kind { JOB_SEARCH, JOB_CONFIRM, JOB_BASELINE, JOB_KIND_COUNT };
 
 /* A training to be done, as a worker gets it. */
 struct job {
     int64_t id;
     enum job_kind kind;
     int64_t candidate;
-    int replicate; /* 0 for JOB_SEARCH */
+    int replicate; /* 0 but for JOB_CONFIRM */
     int attempt;   /* 1.. */
     struct genome genome;
     int epochs;
@@ -177,22 +178,32 @@ enum error store_set_deadlines(struct store *store, int64_t deadline_utc_us,
    Jobs that are running stay so. */
 enum error store_end_search(struct store *store);
 
+/* Ends as `stopped` what is still queued of the random search. */
+enum error store_end_baseline(struct store *store);
+
 /* Of all trainings that are done, confirmations too, and of all epochs of those that are running.
  *list is freed with free(). */
 enum error store_read_pace(struct pace_sample **list, size_t *count, struct store *store);
 
 /* ---- reading ---- */
 
-/* All candidates in the order of id, each with its state and its latest attempt (attempt 0 when
-   there was none yet). *list is freed with free(); NULL when there is none. */
+/* All candidates of the search in the order of id, each with its state and its latest attempt
+   (attempt 0 when there was none yet). *list is freed with free(); NULL when there is none. */
 enum error store_read_candidates(struct candidate **list, size_t *count, struct store *store);
 
-/* One of them; ERR_DATA when there is no such candidate. */
+/* The same of the random search. */
+enum error store_read_baseline(struct candidate **list, size_t *count, struct store *store);
+
+/* A candidate of either; ERR_DATA when there is no such candidate. */
 enum error store_read_candidate(struct candidate *candidate, struct store *store, int64_t id);
 
 /* All attempts at search jobs, in the order of (candidate, attempt); attempts that still run are
    left out. */
 enum error store_read_attempts(struct candidate **list, size_t *count, struct store *store);
+
+/* The same at those of the random search. */
+enum error store_read_baseline_attempts(struct candidate **list, size_t *count,
+                                        struct store *store);
 
 /* The confirm jobs that are done, in the order of job id. Freed with
    store_free_confirmations(). */

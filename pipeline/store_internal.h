@@ -20,7 +20,7 @@
                 "search_deadline_utc_us, search_ended_utc_us FROM run")                            \
     X(SET_DEADLINES, "UPDATE run SET deadline_utc_us = ?1, search_deadline_utc_us = ?2")           \
     X(END_SEARCH, "UPDATE run SET search_ended_utc_us = ?1 WHERE search_ended_utc_us = 0")         \
-    X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = 0 AND status = 'queued'")        \
+    X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = ?1 AND status = 'queued'")        \
     X(READ_PACE, "SELECT w.device, c.macs, 1.0 * j.epochs * a.train_images, t.seconds, "           \
                  "a.duration_s - t.seconds FROM attempts a JOIN (SELECT job, attempt, "            \
                  "sum(seconds) AS seconds FROM epochs GROUP BY job, attempt) t ON t.job = a.job "  \
@@ -77,7 +77,7 @@
                        "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "      \
                        "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "          \
                        "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "        \
-                       "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                 \
+                       "ON j.candidate = c.id AND j.kind <> 1 "                                    \
                        "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "          \
                        "LEFT JOIN workers w ON w.id = a.worker "                                   \
                        "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                               \
@@ -87,9 +87,10 @@
                      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "        \
                      "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "            \
                      "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "          \
-                     "ON j.candidate = c.id AND j.kind = 0 AND j.replicate = 0 "                   \
+                     "ON j.candidate = c.id AND j.kind <> 1 "                                      \
                      "JOIN attempts a ON a.job = j.id JOIN workers w ON w.id = a.worker "          \
-                     "WHERE a.status <> 'running' ORDER BY c.id, a.attempt")                       \
+                     "WHERE a.status <> 'running' AND c.id BETWEEN ?1 AND ?2 "                     \
+                     "ORDER BY c.id, a.attempt")                                                   \
     X(READ_CONFIRMATIONS,                                                                          \
       "SELECT c.id, j.replicate, j.seed, c.genome, j.epochs, a.train_images, a.train_loss, "       \
       "a.validation_loss, a.validation_accuracy, t.test_loss, t.test_accuracy, a.images_per_s, "   \
@@ -108,7 +109,8 @@
     X(READ_CURVES, "SELECT j.kind, j.candidate, j.replicate, e.attempt, e.epoch, e.train_loss, "   \
                    "e.train_accuracy, e.seconds, e.images_per_s FROM epochs e JOIN jobs j "        \
                    "ON j.id = e.job JOIN attempts a ON a.job = e.job AND a.attempt = e.attempt "   \
-                   "WHERE a.status <> 'running' ORDER BY e.job, e.attempt, e.epoch")               \
+                   "WHERE a.status <> 'running' AND j.kind <> 2 "                                  \
+                   "ORDER BY e.job, e.attempt, e.epoch")                                           \
     X(ADD_WORKER, "INSERT INTO workers (slot, device, started_utc_us) VALUES (?1, ?2, ?3)")        \
     X(READ_WORKERS, "SELECT w.id, w.slot, w.device, w.started_utc_us, w.ended_utc_us, w.ending, "  \
                     "(SELECT count(*) FROM attempts a WHERE a.worker = w.id AND a.status IN "      \

@@ -51,7 +51,7 @@ enum error store_add(struct store *store, const struct candidate *candidates, si
         const struct candidate *c = &candidates[i];
         TRY(add_candidate(store, c));
         TRY(add_job(store, STATEMENT_ADD_JOB,
-                    &(struct job){.kind = JOB_SEARCH,
+                    &(struct job){.kind = c->id < CANDIDATE_BASELINE ? JOB_SEARCH : JOB_BASELINE,
                                   .candidate = c->id,
                                   .epochs = c->epochs,
                                   .train_images = c->train_images,
@@ -344,6 +344,7 @@ enum error store_end_search(struct store *store)
     store_bind_int(store, 1, clock_utc_us());
     TRY(store_execute(NULL, store, "end the search"));
     store_use(store, STATEMENT_STOP_JOBS);
+    store_bind_int(store, 1, JOB_SEARCH);
     TRY(store_execute(NULL, store, "end the search"));
 out:
     return store_end(store, err);
@@ -370,4 +371,11 @@ enum error store_count(struct store_counts *counts, struct store *store, enum jo
     }
 out:
     return err;
+}
+
+enum error store_end_baseline(struct store *store)
+{
+    store_use(store, STATEMENT_STOP_JOBS);
+    store_bind_int(store, 1, JOB_BASELINE);
+    return store_execute(NULL, store, "end the random search");
 }

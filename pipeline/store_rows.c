@@ -101,16 +101,28 @@ static enum error read_candidate(void *row, struct store *store)
     return err;
 }
 
-enum error store_read_candidates(struct candidate **list, size_t *count, struct store *store)
+/* Rows of a statement that selects candidates with ids in first..last. */
+static enum error read_range(struct candidate **list, size_t *count, struct store *store,
+                             enum statement statement, int64_t first, int64_t last)
 {
     void *rows;
-    store_use(store, STATEMENT_READ_CANDIDATES);
-    store_bind_int(store, 1, 0);
-    store_bind_int(store, 2, INT64_MAX);
+    store_use(store, statement);
+    store_bind_int(store, 1, first);
+    store_bind_int(store, 2, last);
     enum error err =
         read_all(&rows, count, sizeof **list, store, read_candidate, NULL, "read the candidates");
     *list = rows;
     return err;
+}
+
+enum error store_read_candidates(struct candidate **list, size_t *count, struct store *store)
+{
+    return read_range(list, count, store, STATEMENT_READ_CANDIDATES, 0, CANDIDATE_BASELINE - 1);
+}
+
+enum error store_read_baseline(struct candidate **list, size_t *count, struct store *store)
+{
+    return read_range(list, count, store, STATEMENT_READ_CANDIDATES, CANDIDATE_BASELINE, INT64_MAX);
 }
 
 enum error store_read_candidate(struct candidate *candidate, struct store *store, int64_t id)
@@ -132,12 +144,12 @@ enum error store_read_candidate(struct candidate *candidate, struct store *store
 
 enum error store_read_attempts(struct candidate **list, size_t *count, struct store *store)
 {
-    void *rows;
-    store_use(store, STATEMENT_READ_ATTEMPTS);
-    enum error err =
-        read_all(&rows, count, sizeof **list, store, read_candidate, NULL, "read the attempts");
-    *list = rows;
-    return err;
+    return read_range(list, count, store, STATEMENT_READ_ATTEMPTS, 0, CANDIDATE_BASELINE - 1);
+}
+
+enum error store_read_baseline_attempts(struct candidate **list, size_t *count, struct store *store)
+{
+    return read_range(list, count, store, STATEMENT_READ_ATTEMPTS, CANDIDATE_BASELINE, INT64_MAX);
 }
 
 /* A copy of the blob in `column`, which must have `size` bytes unless size is 0: then any. */

@@ -4,7 +4,7 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 8               /* PRAGMA user_version */
+    STORE_VERSION = 9               /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned

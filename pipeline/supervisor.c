@@ -252,7 +252,7 @@ static bool is_overdue(const struct supervisor *s, const struct seat *seat)
     double passed = clock_monotonic_s() - seat->since_s;
     if (seat->state == SEAT_STARTING)
         return passed > start_limit_s;
-    double limit_s = seat->job.kind == JOB_SEARCH ? s->plan.time_limit_s : s->plan.confirm_limit_s;
+    double limit_s = seat->job.kind == JOB_CONFIRM ? s->plan.confirm_limit_s : s->plan.time_limit_s;
     return seat->state == SEAT_BUSY && limit_s > 0 && passed > 2 * limit_s + grace_s;
 }
 
@@ -269,12 +269,13 @@ static void kill_overdue(struct supervisor *s)
 
 static enum error count_waiting(int64_t *waiting, struct supervisor *s)
 {
-    struct store_counts search, confirm;
-    enum error err = store_count(&search, s->plan.store, JOB_SEARCH);
-    if (err == ERR_NONE)
-        err = store_count(&confirm, s->plan.store, JOB_CONFIRM);
-    if (err == ERR_NONE)
-        *waiting = search.status[CANDIDATE_QUEUED] + confirm.status[CANDIDATE_QUEUED];
+    enum error err = ERR_NONE;
+    *waiting = 0;
+    for (int kind = 0; kind < JOB_KIND_COUNT && err == ERR_NONE; kind++) {
+        struct store_counts counts;
+        err = store_count(&counts, s->plan.store, (enum job_kind)kind);
+        *waiting += err == ERR_NONE ? counts.status[CANDIDATE_QUEUED] : 0;
+    }
     return err;
 }
 

@@ -211,7 +211,7 @@ static enum error do_job(struct worker *worker, const struct job *job)
     report(&(struct report_message){
         .type = REPORT_CLAIMED, .job = job->id, .kind = job->kind, .attempt = job->attempt});
     TRY(fault_inject(job));
-    err = job->kind == JOB_SEARCH
+    err = job->kind != JOB_CONFIRM
               ? train_search(&result, worker, job, &watch)
               : train_confirm(&result, &confirmation, &weights, worker, job, &watch);
     if (watch.err != ERR_NONE)

@@ -28,6 +28,11 @@ static int64_t tightest_band(const struct int_list *bands, int64_t over, int64_t
     return tightest;
 }
 
+int64_t finalists_next_band(const struct int_list *bands, int64_t over)
+{
+    return tightest_band(bands, over, 0);
+}
+
 /* A list in the making. */
 struct choice {
     struct finalist *list;
@@ -98,7 +103,7 @@ enum error finalists_choose(struct finalist **list, size_t *count,
                         FINALIST_BEST)
                         ? parts - 1
                         : 0;
-    for (int64_t limit = 0; (limit = tightest_band(&confirm->bands, limit, 0)) > 0;)
+    for (int64_t limit = 0; (limit = finalists_next_band(&confirm->bands, limit)) > 0;)
         add(&choice, best_within(candidates, candidate_count, limit), FINALIST_BAND);
     for (size_t i = parts; i-- > 0 && wanted > 0;) {
         size_t from = i * front_count / parts, to = (i + 1) * front_count / parts;
@@ -167,15 +172,15 @@ void finalists_rank(struct finalist *list, size_t count, const struct search_set
     for (size_t i = 0; i < count; i++) {
         list[i].place = list[i].trained > 0;
         for (size_t j = 0; j < count && list[i].trained > 0; j++)
-            list[i].place +=
-                j != i && list[j].trained > 0 && finalist_better(&list[j], &list[i], search);
+            list[i].place += j != i && list[j].baseline == list[i].baseline &&
+                             list[j].trained > 0 && finalist_better(&list[j], &list[i], search);
     }
 }
 
 const struct finalist *finalists_at(int place, const struct finalist *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (list[i].place == place)
+        if (!list[i].baseline && list[i].place == place)
             return &list[i];
     return NULL;
 }
@@ -202,7 +207,10 @@ enum error finalists_correlate(struct rank_test *rank, size_t *ranked, const str
         goto out;
     }
     for (size_t i = 0; i < count; i++) {
-        if (list[i].trained == 0)
+        bool twice = false; /* both searches may have chosen it */
+        for (size_t j = 0; j < i; j++)
+            twice = twice || list[j].candidate->id == list[i].candidate->id;
+        if (list[i].trained == 0 || twice)
             continue;
         searched[*ranked] = list[i].candidate->validation_accuracy;
         tested[(*ranked)++] = list[i].test.mean;

@@ -21,6 +21,9 @@
 /* The most finalists that there can be. */
 int finalists_most(const struct confirm_settings *confirm);
 
+/* The smallest limit above `over`; 0 when there is none. */
+int64_t finalists_next_band(const struct int_list *bands, int64_t over);
+
 /*
  * The finalists of `candidates` (attempts in any state), none trained yet; none when no candidate
  * is scored. *list is malloc'ed, of pointers into `candidates`.
@@ -34,12 +37,12 @@ void finalists_confirm(struct finalist *list, size_t count,
                        const struct confirmation *confirmations, size_t confirmation_count);
 
 /*
- * Gives those confirmed their places: by search.objective, of their mean validation accuracies in
- * place of those of the search. The test images have no say.
+ * Gives those confirmed their places among those of the same search: by search.objective, of their
+ * mean validation accuracies in place of those of the search. The test images have no say.
  */
 void finalists_rank(struct finalist *list, size_t count, const struct search_settings *search);
 
-/* The one at a place, 1..; NULL when there is none. */
+/* The one of the search at a place, 1..; NULL when there is none. */
 const struct finalist *finalists_at(int place, const struct finalist *list, size_t count);
 
 /* McNemar's test of the deployed networks of two finalists; p NAN when one is NULL or they were not
@@ -47,7 +50,7 @@ const struct finalist *finalists_at(int place, const struct finalist *list, size
 struct paired_test finalists_compare(const struct finalist *a, const struct finalist *b);
 
 /* Spearman's correlation of the finalists' scores in the search with their mean test accuracies;
- *ranked of them are confirmed. */
+ *ranked candidates among them are confirmed. */
 enum error finalists_correlate(struct rank_test *rank, size_t *ranked, const struct finalist *list,
                                size_t count);
 

@@ -29,6 +29,21 @@ struct estimate mean_estimate(const double *values, size_t n)
     return estimate_from_sums(n, mean, squares);
 }
 
+struct interval welch_interval(const struct estimate *a, const struct estimate *b)
+{
+    if (a->count < 2 || b->count < 2)
+        return (struct interval){NAN, NAN};
+    double x = a->deviation * a->deviation / (double)a->count;
+    double y = b->deviation * b->deviation / (double)b->count;
+    double difference = a->mean - b->mean;
+    if (x + y <= 0)
+        return (struct interval){difference, difference};
+    double freedom =
+        (x + y) * (x + y) / (x * x / ((double)a->count - 1) + y * y / ((double)b->count - 1));
+    double half = student_quantile(0.975, freedom) * sqrt(x + y);
+    return (struct interval){difference - half, difference + half};
+}
+
 /* ---- ranks ---- */
 
 struct ranked {

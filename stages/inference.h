@@ -18,6 +18,14 @@ struct estimate mean_estimate(const double *values, size_t n);
 struct estimate estimate_from_sums(size_t n, double mean, double squares);
 
 /*
+ * 95 % interval of the difference of two means, a - b, by Welch's t ("The generalization of
+ * 'Student's' problem when several different population variances are involved", Biometrika 34
+ * (1947) 28-35) with Satterthwaite's degrees of freedom. NAN, NAN when one has less than two
+ * values.
+ */
+struct interval welch_interval(const struct estimate *a, const struct estimate *b);
+
+/*
  * Mann and Whitney's U test ("On a test of whether one of two random variables is stochastically
  * larger than the other", Annals of Mathematical Statistics 18 (1947) 50-60): `statistic` is the
  * number of pairs in which the value of `a` is larger, ties by half; p by the normal approximation

@@ -2,7 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "stages/baseline.h"
 #include "stages/credit.h"
 #include "stages/finalists.h"
 #include "stages/inference.h"
@@ -12,50 +14,104 @@
 
 static int by_parameters(const void *a, const void *b)
 {
-    const struct candidate *x = ((const struct finalist *)a)->candidate;
-    const struct candidate *y = ((const struct finalist *)b)->candidate;
-    if (x->cost.parameters != y->cost.parameters)
-        return x->cost.parameters < y->cost.parameters ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    const struct finalist *x = a, *y = b;
+    if (x->baseline != y->baseline)
+        return x->baseline ? 1 : -1;
+    if (x->candidate->cost.parameters != y->candidate->cost.parameters)
+        return x->candidate->cost.parameters < y->candidate->cost.parameters ? -1 : 1;
+    return (x->candidate->id > y->candidate->id) - (x->candidate->id < y->candidate->id);
+}
+
+/* The finalists of one of the searches behind those in report->finalists. */
+static enum error add_finalists(struct report *report, const struct candidate *candidates,
+                                size_t count, bool baseline)
+{
+    enum error err = ERR_NONE;
+    struct finalist *list = NULL, *all;
+    size_t n = 0;
+    TRY(finalists_choose(&list, &n, candidates, count, report->settings));
+    for (size_t i = 0; i < n; i++) {
+        list[i].baseline = baseline;
+        if (baseline) /* into arrays that stay */
+            list[i].candidate = list[i].candidate->id < CANDIDATE_BASELINE
+                                    ? find_candidate(report->candidates, report->candidate_count,
+                                                     list[i].candidate->id)
+                                    : find_candidate(report->baseline, report->baseline_count,
+                                                     list[i].candidate->id);
+    }
+    all = realloc(report->finalists, (report->finalist_count + n + 1) * sizeof *all);
+    if (all == NULL) {
+        err = error_set(ERR_INTERNAL, "out of memory for %zu finalists", n);
+        goto out;
+    }
+    if (n > 0)
+        memcpy(all + report->finalist_count, list, n * sizeof *all);
+    report->finalists = all;
+    report->finalist_count += n;
+out:
+    free(list);
+    return err;
+}
+
+/* The random search, as far as it got. */
+static enum error add_baseline(struct report *report)
+{
+    enum error err = ERR_NONE;
+    struct candidate *all = NULL;
+    size_t count = 0;
+    TRY(baseline_join(&all, &count, report->candidates, report->candidate_count, report->baseline,
+                      report->baseline_count, &report->settings->search));
+    for (size_t i = 0; i < count; i++)
+        report->baseline_ended += candidate_ended(&all[i]) && all[i].status != CANDIDATE_STOPPED;
+    if (report->confirmation_count > 0)
+        TRY(add_finalists(report, all, count, true));
+out:
+    free(all);
+    return err;
+}
+
+static enum error take_winner(struct report *report)
+{
+    const struct confirmation *winner = report->first->deployed;
+    report->best = report->first->candidate;
+    report->winner = winner;
+    report->replicates = report->first->trained;
+    report->test_mean = report->first->test.mean;
+    report->test_lowest = report->first->test_lowest;
+    report->test_highest = report->first->test_highest;
+    report->test_interval =
+        wilson_interval(winner->test_accuracy * winner->test_images, winner->test_images);
+    return score_classes(&report->classes, winner->confusion, winner->classes);
 }
 
 /* No candidate is a finalist for good while the search goes on. */
 static enum error take_finalists(struct report *report)
 {
     enum error err = ERR_NONE;
-    struct finalist *list = NULL;
-    size_t count = 0;
+    const struct settings *settings = report->settings;
     report->against_second = finalists_compare(NULL, NULL);
     report->rank = (struct rank_test){NAN, NAN, NAN};
     report->test_mean = report->test_lowest = report->test_highest = NAN;
-    if (report->confirmation_count == 0)
-        return ERR_NONE;
-    TRY(finalists_choose(&list, &count, report->candidates, report->candidate_count,
-                         report->settings));
-    finalists_confirm(list, count, report->confirmations, report->confirmation_count);
-    qsort(list, count, sizeof *list, by_parameters);
-    finalists_rank(list, count, &report->settings->search);
-    report->first = finalists_at(1, list, count);
-    report->second = finalists_at(2, list, count);
-    if (report->first == NULL)
+    if (report->confirmation_count > 0)
+        TRY(add_finalists(report, report->candidates, report->candidate_count, false));
+    if (settings->confirm.baseline == BASELINE_RANDOM)
+        TRY(add_baseline(report));
+    size_t count = report->finalist_count;
+    if (count == 0)
         goto out;
-    report->finalists = list;
-    report->finalist_count = count;
-    list = NULL;
+    finalists_confirm(report->finalists, count, report->confirmations, report->confirmation_count);
+    qsort(report->finalists, count, sizeof *report->finalists, by_parameters);
+    finalists_rank(report->finalists, count, &settings->search);
+    report->first = finalists_at(1, report->finalists, count);
+    report->second = finalists_at(2, report->finalists, count);
     report->against_second = finalists_compare(report->first, report->second);
     TRY(finalists_correlate(&report->rank, &report->ranked, report->finalists, count));
-    report->best = report->first->candidate;
-    report->winner = report->first->deployed;
-    report->replicates = report->first->trained;
-    report->test_mean = report->first->test.mean;
-    report->test_lowest = report->first->test_lowest;
-    report->test_highest = report->first->test_highest;
-    const struct confirmation *winner = report->winner;
-    report->test_interval =
-        wilson_interval(winner->test_accuracy * winner->test_images, winner->test_images);
-    TRY(score_classes(&report->classes, winner->confusion, winner->classes));
+    if (settings->confirm.baseline == BASELINE_RANDOM)
+        TRY(baseline_duels(&report->duels, &report->duel_count, report->finalists, count,
+                           &settings->confirm));
+    if (report->first != NULL)
+        TRY(take_winner(report));
 out:
-    free(list);
     return err;
 }
 
@@ -166,6 +222,8 @@ enum error report_make(struct report *report, const struct report_input *input)
                               .shape = input->shape,
                               .candidates = candidates,
                               .candidate_count = count,
+                              .baseline = input->baseline,
+                              .baseline_count = input->baseline_count,
                               .confirmations = input->confirmations,
                               .confirmation_count = input->confirmation_count,
                               .epochs = input->epochs,
@@ -194,6 +252,7 @@ out:
 void report_free(struct report *report)
 {
     free(report->finalists);
+    free(report->duels);
     free(report->classes);
     free(report->lineage);
     free(report->front);

@@ -15,6 +15,8 @@ struct report_input {
     struct image_shape shape;
     const struct candidate *candidates; /* attempts in the order (id, attempt) */
     size_t candidate_count;
+    const struct candidate *baseline; /* attempts of the random search alone, in the same order */
+    size_t baseline_count;
     const struct confirmation *confirmations; /* any order; may be none */
     size_t confirmation_count;
     const struct epoch_record *epochs; /* in the order of jobs; may be none */

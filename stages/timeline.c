@@ -20,16 +20,24 @@ static int by_start(const void *a, const void *b)
     return x->to_us < y->to_us ? -1 : x->to_us > y->to_us;
 }
 
-static size_t collect(struct training *list, const struct report *report)
+static size_t collect_attempts(struct training *list, const struct candidate *attempts,
+                               size_t attempt_count)
 {
     size_t count = 0;
-    for (size_t i = 0; i < report->candidate_count; i++) {
-        const struct candidate *c = &report->candidates[i];
+    for (size_t i = 0; i < attempt_count; i++) {
+        const struct candidate *c = &attempts[i];
         if (c->started_utc_us <= 0 || c->status == CANDIDATE_RUNNING)
             continue;
         list[count++] = (struct training){c->device, c->started_utc_us, attempt_end_us(c),
                                           c->status == CANDIDATE_DONE ? SPAN_SEARCH : SPAN_FAILED};
     }
+    return count;
+}
+
+static size_t collect(struct training *list, const struct report *report)
+{
+    size_t count = collect_attempts(list, report->candidates, report->candidate_count);
+    count += collect_attempts(list + count, report->baseline, report->baseline_count);
     for (size_t i = 0; i < report->confirmation_count; i++) {
         const struct confirmation *c = &report->confirmations[i];
         if (c->started_utc_us > 0 && c->duration_s >= 0)
@@ -83,7 +91,7 @@ static void lay(struct report *report, const struct training *training, int64_t 
 
 enum error timeline_make(struct report *report)
 {
-    size_t most = report->candidate_count + report->confirmation_count;
+    size_t most = report->candidate_count + report->baseline_count + report->confirmation_count;
     if (most == 0)
         return ERR_NONE;
     struct training *list = calloc(most, sizeof *list);

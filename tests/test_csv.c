@@ -249,14 +249,19 @@ static void headers_are_kept(void **state)
         "parameter_change,parameter_change_low,parameter_change_high\r\n",
         "schema,run,candidate,place,reason,band,genome,parameters,macs,search_accuracy,seeds,"
         "validation_accuracy,test_accuracy,test_accuracy_low,test_accuracy_high,"
-        "test_accuracy_lowest,test_accuracy_highest,test_images\r\n",
+        "test_accuracy_lowest,test_accuracy_highest,test_images,search\r\n",
+        "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
+        "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
+        "validation_accuracy,device,worker,started_utc,duration_s,images_per_s,activations,"
+        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation\r\n",
         "schema,run,device,workers,attempts,failed,busy_s,images_per_s\r\n",
         "schema,run,stage,candidate,replicate,attempt,epoch,train_loss,train_accuracy,duration_s,"
         "images_per_s\r\n",
         "schema,run,started_utc,state,elapsed_s,busy_s,confirm_s,cycles,ended,evaluated,algorithm,"
         "objective,seed,data,devices,images_per_s,best_candidate,best_genome,best_parameters,"
         "best_macs,best_validation_accuracy,gain,test_accuracy,test_accuracy_low,"
-        "test_accuracy_high,replicates,test_accuracy_mean,front,version\r\n",
+        "test_accuracy_high,replicates,test_accuracy_mean,front,version,"
+        "better_than_random,random_test_accuracy_mean\r\n",
         "schema,run,genome,replicate,seed,status,parameters,macs,validation_accuracy,"
         "validation_loss,duration_s\r\n",
     };
@@ -447,11 +452,12 @@ static void writes_finalists(void **state)
         rows.text.data,
         "1,\"night\",\"c000123\",1,\"band\",60000,"
         "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,5700000,0.912500,2,"
-        "0.925000,0.912500,0.875000,0.950000,0.910000,0.915000,10000\r\n");
+        "0.925000,0.912500,0.875000,0.950000,0.910000,0.915000,10000,\"search\"\r\n");
     csv_free_rows(&rows);
 
     /* All its trainings failed. */
     finalist = (struct finalist){.candidate = &candidate,
+                                 .baseline = true,
                                  .validation_mean = NAN,
                                  .test = {0, NAN, NAN, {NAN, NAN}},
                                  .test_lowest = NAN,
@@ -461,7 +467,7 @@ static void writes_finalists(void **state)
         rows.text.data,
         "1,\"night\",\"c000123\",,\"best\",,"
         "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",59546,5700000,0.912500,0,"
-        ",,,,,,\r\n");
+        ",,,,,,,\"random\"\r\n");
     csv_free_rows(&rows);
 }
 

@@ -105,6 +105,32 @@ static void test_budget(void **state)
     assert_int_equal(assert_complete(clade("run --resume %s/run --budget 1h", directory)), done);
 }
 
+/* The random search beside the search has its share of the time. */
+static void test_budget_with_a_random_search(void **state)
+{
+    (void)state;
+    struct store_counts found, confirmed, random;
+    struct store *store;
+    char path[128];
+    const struct clade_result *result =
+        clade("run %s/search.ini --budget 50s --set confirm.baseline=random --out %s/run",
+              directory, directory);
+    clade_assert_fine(result);
+    read_store(&found, &confirmed);
+    snprintf(path, sizeof path, "%s/run/store.sqlite", directory);
+    assert_int_equal(store_open(&store, path, false), ERR_NONE);
+    assert_int_equal(store_count(&random, store, JOB_BASELINE), ERR_NONE);
+    assert_int_equal(store_close(store), ERR_NONE);
+    assert_true(random.status[CANDIDATE_DONE] >= 1);
+    assert_int_equal(random.final, random.total);
+    assert_int_equal(confirmed.final, confirmed.total);
+    assert_true(confirmed.total >= 2);
+    result = clade("status %s/run", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "finished"));
+    assert_non_null(strstr(result->out, "better than random: "));
+}
+
 static void test_search_budget_goes_on_where_it_was(void **state)
 {
     (void)state;
@@ -179,8 +205,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_budget),          CASE(test_search_budget_goes_on_where_it_was),
-        CASE(test_too_little_time), CASE(test_confirm_is_cut),
+        CASE(test_budget),
+        CASE(test_budget_with_a_random_search),
+        CASE(test_search_budget_goes_on_where_it_was),
+        CASE(test_too_little_time),
+        CASE(test_confirm_is_cut),
         CASE(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,19 +57,28 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Jobs of confirm that are done; *total is how many there are. */
-static int64_t count_confirmed(const char *name, int64_t *total)
+/* Jobs of a kind that are done; *total is how many there are. */
+static int64_t count_jobs(const char *name, enum job_kind kind, int64_t *total)
 {
     char path[128];
     struct store *store;
     struct store_counts counts = {0};
     snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
     if (access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE) {
-        assert_int_equal(store_count(&counts, store, JOB_CONFIRM), ERR_NONE);
+        assert_int_equal(store_count(&counts, store, kind), ERR_NONE);
         assert_int_equal(store_close(store), ERR_NONE);
     }
     *total = counts.total;
     return counts.final;
+}
+
+static void wait_for_jobs(const char *name, enum job_kind kind, int64_t wanted)
+{
+    int64_t total;
+    for (double end = clock_monotonic_s() + 200; count_jobs(name, kind, &total) < wanted;) {
+        assert_true(clock_monotonic_s() < end);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
 }
 
 static void assert_command(const char *format, const char *name)
@@ -89,17 +98,15 @@ static void a_killed_run_confirms_the_same(void **state)
     /* kill -9 when the first confirmation is there, and again after the next. */
     pid_t pid = clade_start("run %s/search.ini --out %s/two", directory, directory);
     for (int64_t wanted = 1; wanted <= 2; wanted++) {
-        for (double end = clock_monotonic_s() + 200; count_confirmed("two", &total) < wanted;) {
-            assert_true(clock_monotonic_s() < end);
-            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        }
+        wait_for_jobs("two", JOB_CONFIRM, wanted);
         kill(pid, SIGKILL);
         assert_int_equal(clade_wait(pid, 20), 128 + SIGKILL);
         if (wanted == 1)
             pid = clade_start("run --resume %s/two", directory);
     }
     clade_assert_fine(clade("run --resume %s/two", directory));
-    assert_int_equal(count_confirmed("two", &total), total);
+    int64_t done = count_jobs("two", JOB_CONFIRM, &total);
+    assert_int_equal(done, total);
 
     /* Two seeds of each, one winner, and the same numbers but for the run's name. */
     assert_command("awk -F, 'NR > 1 {n++; if ($11 == 2) seeds++; if ($4 == 1) won++; "
@@ -123,12 +130,50 @@ static void a_killed_run_confirms_the_same(void **state)
     assert_true(found == kept && found > 0.1);
 }
 
+/* The random search of a run is the one that search.algorithm = random would have been, also when
+   the run is killed in it. */
+static void the_baseline_is_a_random_search(void **state)
+{
+    (void)state;
+    int64_t total;
+    clade_assert_fine(clade("run %s/search.ini --set search.algorithm=random --out %s/random",
+                            directory, directory));
+    pid_t pid = clade_start("run %s/search.ini --set confirm.baseline=random --out %s/both",
+                            directory, directory);
+    wait_for_jobs("both", JOB_BASELINE, 2);
+    kill(pid, SIGKILL);
+    assert_int_equal(clade_wait(pid, 20), 128 + SIGKILL);
+    clade_assert_fine(clade("run --resume %s/both", directory));
+    assert_int_equal(count_jobs("both", JOB_BASELINE, &total), 6); /* 10 less the population */
+    assert_int_equal(total, 6);
+
+    assert_command("grep '\"done\"' candidates.csv | cut -d, -f7,16,19 > ../a && "
+                   "(grep '\"done\"' ../both/candidates.csv | head -n 4; "
+                   "grep '\"done\"' ../both/baseline.csv) | cut -d, -f7,16,19 > ../b && "
+                   "cmp ../a ../b",
+                   "random");
+    assert_command("tr -d '\\r' < finalists.csv | grep '\"search\"$' | cut -d, -f4-18 > ../a && "
+                   "tr -d '\\r' < ../both/finalists.csv | grep '\"random\"$' | cut -d, -f4-18 > "
+                   "../b && test -s ../a && cmp ../a ../b",
+                   "random");
+    assert_command("grep -q '^\\*\\*Better than random: ' report.md && "
+                   "grep -q 'Better than random: ' report.html && "
+                   "test $(grep -c '^1,' baseline.csv) -ge 6",
+                   "both");
+    const struct clade_result *result = clade("status %s/both", directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "random     10 of 10 candidates"));
+    assert_non_null(strstr(result->out, "better than random: "));
+    assert_non_null(strstr(result->out, "finished"));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_killed_run_confirms_the_same),
+        CASE(the_baseline_is_a_random_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,22 @@ static void mcnemar_matches(void **state)
     assert_near(test.difference, 1 / 6.0, 1e-15);
 }
 
+/* The drugs of Student's sleep data, as R's t.test(extra ~ group, sleep) has them. */
+static void welch_matches(void **state)
+{
+    (void)state;
+    static const double x[] = {0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0};
+    static const double y[] = {1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4};
+    struct estimate a = mean_estimate(x, 10), b = mean_estimate(y, 10);
+    struct interval interval = welch_interval(&a, &b);
+    assert_near(interval.low, -3.3654832, 5e-8);
+    assert_near(interval.high, 0.2054832, 5e-8);
+    struct estimate one = mean_estimate(x, 1);
+    assert_true(isnan(welch_interval(&a, &one).low));
+    struct estimate equal = mean_estimate((double[]){3, 3}, 2);
+    assert_near(welch_interval(&equal, &equal).high, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +274,7 @@ int main(void)
         cmocka_unit_test(spearman_matches),
         cmocka_unit_test(kendall_matches),
         cmocka_unit_test(mcnemar_matches),
+        cmocka_unit_test(welch_matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -395,6 +395,15 @@ static void test_check(void **state)
     assert_non_null(strstr(error_message(), "memory.file"));
     assert_int_equal(settings_apply(&settings, NULL, "memory.file=nights.sqlite"), ERR_NONE);
     assert_int_equal(settings_check(&settings), ERR_NONE);
+    settings.confirm.baseline = BASELINE_RANDOM; /* of a random search */
+    assert_int_equal(settings_check(&settings), ERR_USAGE);
+    assert_non_null(strstr(error_message(), "search.algorithm = random"));
+    settings_defaults(&settings, NULL);
+    settings.confirm.baseline = BASELINE_RANDOM;
+    assert_int_equal(settings_check(&settings), ERR_NONE);
+    settings.confirm.seeds = 0;
+    assert_int_equal(settings_check(&settings), ERR_USAGE);
+    assert_non_null(strstr(error_message(), "confirm.seeds"));
 }
 
 static void test_times(void **state)
