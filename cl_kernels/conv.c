@@ -9,7 +9,7 @@ struct conv {
     const struct conv_family_ops *ops;
     void *state;
     struct conv_shape shape;
-    int group, group_transposed;
+    int group, group_transposed, splits;
 };
 
 const struct conv_family_ops *conv_family_ops(enum conv_family family)
@@ -39,6 +39,17 @@ enum conv_family conv_family_by_rule(const struct device *device, const struct c
     return pays && conv_winograd_fits(plan) ? CONV_WINOGRAD : CONV_VECTOR;
 }
 
+/* What a family is told: who does it, and how many members there are. */
+static struct conv_plan whole_plan(const struct device *device, const struct conv_plan *plan)
+{
+    struct conv_plan whole = *plan;
+    assert(plan->members <= PACK_MAX);
+    if (whole.members == 0)
+        whole.members = 1;
+    whole.family = conv_family_by_rule(device, plan);
+    return whole;
+}
+
 enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan)
 {
     assert(plan->input.halo >= plan->shape.kernel / 2);
@@ -46,11 +57,7 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     struct conv *conv = calloc(1, sizeof *conv);
     if (conv == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
-    assert(plan->members <= PACK_MAX);
-    struct conv_plan whole = *plan;
-    if (whole.members == 0)
-        whole.members = 1;
-    whole.family = conv_family_by_rule(device, plan);
+    struct conv_plan whole = whole_plan(device, plan);
     conv->ops = conv_family_ops(whole.family);
     conv->shape = plan->shape;
     enum error err = conv->ops->create(&conv->state, device, &whole);
@@ -60,8 +67,24 @@ enum error conv_create(struct conv **out, struct device *device, const struct co
     }
     conv->group = conv->ops->group(conv->state);
     conv->group_transposed = conv->ops->group_transposed(conv->state);
+    conv->splits = conv->ops->splits(device, &whole);
     *out = conv;
     return ERR_NONE;
+}
+
+void conv_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                  const struct conv_plan *plan)
+{
+    struct conv_plan whole = whole_plan(device, plan);
+    const struct conv_family_ops *ops = conv_family_ops(whole.family);
+    if (ops->scratch != NULL)
+        ops->scratch(bytes, device, &whole);
+}
+
+void conv_raise_scratch(size_t *bytes, size_t floats)
+{
+    if (floats * sizeof(float) > *bytes)
+        *bytes = floats * sizeof(float);
 }
 
 int conv_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
@@ -115,7 +138,13 @@ int conv_parts(const struct conv *conv)
 
 int conv_splits(const struct conv *conv)
 {
-    return conv->ops->splits(conv->state);
+    return conv->splits;
+}
+
+int conv_plan_splits(const struct device *device, const struct conv_plan *plan)
+{
+    struct conv_plan whole = whole_plan(device, plan);
+    return conv_family_ops(whole.family)->splits(device, &whole);
 }
 
 /* Floats of weights packed for `vectors` channels in groups, summed over `reduced` channels. */

@@ -103,6 +103,11 @@ enum { CONV_VARIANTS_MAX = 8 };
 int conv_variants(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
                   const struct conv_plan *plan);
 
+/* Raises each bytes[purpose] to the scratch memory (device_scratch()) that a convolution of this
+   plan takes for it; CLBlast's own part is an upper bound. Creates nothing. */
+void conv_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                  const struct conv_plan *plan);
+
 enum error conv_create(struct conv **out, struct device *device, const struct conv_plan *plan);
 void conv_destroy(struct conv *conv);
 
@@ -120,6 +125,7 @@ int conv_parts(const struct conv *conv);
 /* Partial sums that conv_weight_gradient writes: this many copies of the weights (and of the
    bias), to be added in order. */
 int conv_splits(const struct conv *conv);
+int conv_plan_splits(const struct device *device, const struct conv_plan *plan);
 
 /* Packed place of weight [output channel][input channel][tap], for either copy. */
 size_t conv_weight_place(const struct conv *conv, int output, int input, int tap);

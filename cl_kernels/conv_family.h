@@ -17,9 +17,12 @@ struct conv_family_ops {
     void (*destroy)(void *state); /* NULL is allowed */
     int (*variants)(struct conv_tiles variants[CONV_VARIANTS_MAX], const struct device *device,
                     const struct conv_plan *plan);
+    /* As conv_scratch(); for a plan like create()'s. NULL: none. */
+    void (*scratch)(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                    const struct conv_plan *plan);
     int (*group)(const void *state);
     int (*group_transposed)(const void *state);
-    int (*splits)(const void *state);
+    int (*splits)(const struct device *device, const struct conv_plan *plan);
     enum error (*forward)(void *state, cl_mem x, struct span weights,
                           const struct conv_epilogue *epilogue, cl_mem y, int images);
     enum error (*input_gradient)(void *state, cl_mem dy, struct span transposed,
@@ -43,6 +46,9 @@ enum conv_family conv_family_by_rule(const struct device *device, const struct c
 
 /* Puts the rule's tiles where plan->tiles has zeros: for a family's create(). */
 void conv_complete_tiles(struct conv_plan *plan, const struct device *device);
+
+/* Raises *bytes to `floats` floats. */
+void conv_raise_scratch(size_t *bytes, size_t floats);
 
 /* Whether the winograd family can do this convolution. */
 bool conv_winograd_fits(const struct conv_plan *plan);

@@ -53,16 +53,21 @@ static void gemm_destroy(void *state)
 }
 
 /* As many images at once as keep the operands in a part of the memory that is worth having. */
-static void plan_scratch(struct gemm_conv *c)
+static void gemm_plan(struct gemm_conv *c, const struct device *device,
+                      const struct conv_plan *plan)
 {
+    const struct device_info *info = device_get_info(device);
     const struct conv_plan *p = &c->plan;
-    const struct device_info *info = device_get_info(c->device);
+    c->plan = *plan;
+    c->taps = plan->shape.kernel * plan->shape.kernel;
+    c->group = round_up(plan->shape.channels_out, plan->output.lanes);
+    c->x_group = round_up(plan->shape.channels_in, layout_lanes(plan->shape.channels_in));
     size_t pixels = (size_t)p->output.height * (size_t)p->output.width;
     size_t columns =
         (size_t)c->taps *
         (size_t)(c->x_group > p->shape.channels_in ? c->x_group : p->shape.channels_in);
     size_t image_floats = pixels * (columns + (size_t)c->group);
-    uint64_t limit = device_is_cpu(c->device) ? 32u << 20 : 256u << 20;
+    uint64_t limit = device_is_cpu(device) ? 32u << 20 : 256u << 20;
     if (limit > info->global_bytes / 8)
         limit = info->global_bytes / 8;
     uint64_t chunk = limit / (image_floats * sizeof(float));
@@ -72,6 +77,16 @@ static void plan_scratch(struct gemm_conv *c)
     c->y_matrix = (size_t)c->chunk * pixels * columns;
     c->rest = c->y_matrix + (size_t)c->chunk * pixels * (size_t)c->group;
     c->scratch_floats = c->rest + (partial > reordered ? partial : reordered);
+}
+
+/* CLBlast copies the operands of a product where they do not fill its tiles. */
+static void gemm_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                         const struct conv_plan *plan)
+{
+    struct gemm_conv c = {0};
+    gemm_plan(&c, device, plan);
+    conv_raise_scratch(&bytes[SCRATCH_OPERANDS], c.scratch_floats);
+    conv_raise_scratch(&bytes[SCRATCH_GEMM], c.scratch_floats);
 }
 
 static enum error gemm_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -85,11 +100,7 @@ static enum error gemm_create(void **state, struct device *device, const struct 
     if (c == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
     c->device = device;
-    c->plan = *plan;
-    c->taps = plan->shape.kernel * plan->shape.kernel;
-    c->group = round_up(plan->shape.channels_out, plan->output.lanes);
-    c->x_group = round_up(plan->shape.channels_in, layout_lanes(plan->shape.channels_in));
-    plan_scratch(c);
+    gemm_plan(c, device, plan);
     if (c->scratch_floats > INT_MAX) {
         err = error_set(ERR_TOO_BIG,
                         "a convolution needs %zu floats of scratch memory; use fewer "
@@ -130,9 +141,10 @@ static int gemm_group_transposed(const void *state)
     return ((const struct gemm_conv *)state)->x_group;
 }
 
-static int gemm_splits(const void *state)
+static int gemm_splits(const struct device *device, const struct conv_plan *plan)
 {
-    (void)state;
+    (void)device;
+    (void)plan;
     return 1;
 }
 
@@ -397,6 +409,7 @@ const struct conv_family_ops conv_gemm_ops = {
     .create = gemm_create,
     .destroy = gemm_destroy,
     .variants = gemm_variants,
+    .scratch = gemm_scratch,
     .group = gemm_group,
     .group_transposed = gemm_group_transposed,
     .splits = gemm_splits,

@@ -217,9 +217,8 @@ static size_t partial_floats(const struct tiled_conv *c)
 
 /* The batch is split until there are a few work-groups for every compute unit. Neither the other
    members of a pack count, nor a tuned tile: the order of a sum must not depend on them. */
-static int choose_splits(const struct tiled_conv *c)
+static int choose_splits(const struct tiled_conv *c, const struct device_info *info)
 {
-    const struct device_info *info = device_get_info(c->device);
     int outputs = c->plan.shape.channels_out;
     struct tile rule = make_tile(info, heights[0], rule_width(outputs));
     int tiles = (c->reduced + rule.bm - 1) / rule.bm * groups(&rule, outputs);
@@ -234,11 +233,39 @@ static int choose_splits(const struct tiled_conv *c)
     return splits;
 }
 
+/* Floats of all partial copies. */
+static size_t split_floats(const struct tiled_conv *c)
+{
+    return (size_t)(c->plan.members * c->splits) * partial_floats(c);
+}
+
 static enum error scratch(cl_mem *out, struct tiled_conv *c)
 {
-    return device_scratch(out, c->device, SCRATCH_OPERANDS,
-                          (size_t)(c->plan.members * c->splits) * partial_floats(c) *
-                              sizeof(float));
+    return device_scratch(out, c->device, SCRATCH_OPERANDS, split_floats(c) * sizeof(float));
+}
+
+static void tiled_plan(struct tiled_conv *c, const struct device *device,
+                       const struct conv_plan *plan)
+{
+    const struct device_info *info = device_get_info(device);
+    const struct conv_shape *s = &plan->shape;
+    c->plan = *plan;
+    c->reduced = s->kernel * s->kernel * s->channels_in;
+    conv_complete_tiles(&c->plan, device);
+    const struct conv_tiles *t = &c->plan.tiles;
+    c->tile = make_tile(info, t->forward, t->group);
+    c->tile_weights = make_tile(info, t->weight_gradient, t->group);
+    c->tile_transposed = make_tile(info, t->input_gradient, t->group_transposed);
+    c->splits = choose_splits(c, info);
+}
+
+static void tiled_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                          const struct conv_plan *plan)
+{
+    struct tiled_conv c = {0};
+    tiled_plan(&c, device, plan);
+    if (c.splits > 1)
+        conv_raise_scratch(&bytes[SCRATCH_OPERANDS], split_floats(&c));
 }
 
 static enum error tiled_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -250,16 +277,8 @@ static enum error tiled_create(void **state, struct device *device, const struct
     if (c == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
     const struct device_info *info = device_get_info(device);
-    const struct conv_shape *s = &plan->shape;
     c->device = device;
-    c->plan = *plan;
-    c->reduced = s->kernel * s->kernel * s->channels_in;
-    conv_complete_tiles(&c->plan, device);
-    const struct conv_tiles *t = &c->plan.tiles;
-    c->tile = make_tile(info, t->forward, t->group);
-    c->tile_weights = make_tile(info, t->weight_gradient, t->group);
-    c->tile_transposed = make_tile(info, t->input_gradient, t->group_transposed);
-    c->splits = choose_splits(c);
+    tiled_plan(c, device, plan);
     if (local_bytes(&c->tile) > info->local_bytes ||
         local_bytes(&c->tile_transposed) > info->local_bytes) {
         err = error_set(ERR_NO_DEVICE,
@@ -294,9 +313,10 @@ static int tiled_group_transposed(const void *state)
 }
 
 /* The copies of a split batch are added here, so that callers see one. */
-static int tiled_splits(const void *state)
+static int tiled_splits(const struct device *device, const struct conv_plan *plan)
 {
-    (void)state;
+    (void)device;
+    (void)plan;
     return 1;
 }
 
@@ -478,6 +498,7 @@ const struct conv_family_ops conv_tiled_ops = {
     .create = tiled_create,
     .destroy = tiled_destroy,
     .variants = tiled_variants,
+    .scratch = tiled_scratch,
     .group = tiled_group,
     .group_transposed = tiled_group_transposed,
     .splits = tiled_splits,

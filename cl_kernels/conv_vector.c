@@ -155,20 +155,17 @@ static void vector_destroy(void *state)
  * once. A device of several units is kept busy by groups of their own and, as far as needed, by
  * splitting the batch.
  */
-static void share_weight_gradient(struct vector_conv *c)
+static int vector_splits(const struct device *device, const struct conv_plan *plan)
 {
-    const struct conv_plan *p = &c->plan;
-    int units = device_get_info(c->device)->compute_units;
+    int units = device_get_info(device)->compute_units;
+    if (units == 1)
+        return 1;
     /* Not those of a tuned tile: the splits decide the order of sums. */
-    int groups = p->output.blocks / group_vectors(p->output.blocks);
-    c->groups_per_item = units == 1 ? p->output.blocks : 1;
-    c->splits = 1;
-    if (units > 1) {
-        int splits = (4 * units + groups - 1) / groups;
-        if (splits > MAX_SPLITS)
-            splits = MAX_SPLITS;
-        c->splits = splits < p->batch ? splits : p->batch;
-    }
+    int groups = plan->output.blocks / group_vectors(plan->output.blocks);
+    int splits = (4 * units + groups - 1) / groups;
+    if (splits > MAX_SPLITS)
+        splits = MAX_SPLITS;
+    return splits < plan->batch ? splits : plan->batch;
 }
 
 static enum error vector_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -188,7 +185,8 @@ static enum error vector_create(void **state, struct device *device, const struc
     const struct layout *in = &plan->input;
     c->merged = is_merged(plan);
     int x_lanes = lanes_read(plan);
-    share_weight_gradient(c);
+    c->splits = vector_splits(device, plan);
+    c->groups_per_item = device_get_info(device)->compute_units == 1 ? plan->output.blocks : 1;
 
     TRY(build_gather(&c->forward, c, false, &plan->output, c->vectors, t->forward, x_lanes,
                      in->lanes * s->stride));
@@ -218,11 +216,6 @@ static int vector_group_transposed(const void *state)
 {
     const struct vector_conv *c = state;
     return c->vectors_transposed * layout_lanes(c->plan.shape.channels_in);
-}
-
-static int vector_splits(const void *state)
-{
-    return ((const struct vector_conv *)state)->splits;
 }
 
 static enum error run(struct vector_conv *c, cl_kernel kernel, const char *name,

@@ -196,6 +196,54 @@ static void winograd_destroy(void *state)
     free(c);
 }
 
+/* Plans both directions; the kernels are not there yet. */
+static void winograd_plan(struct winograd_conv *c, const struct device *device,
+                          const struct conv_plan *plan)
+{
+    c->plan = *plan;
+    conv_complete_tiles(&c->plan, device);
+    const struct conv_tiles *t = &c->plan.tiles;
+    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, t->group,
+                                t->forward, plan->shape.kernel, plan->batch);
+    if (plan->input_gradient.channels > 0)
+        c->gradient =
+            plan_direction(&plan->gradient, &plan->input_gradient, plan->shape.channels_out,
+                           t->group_transposed, t->input_gradient, plan->shape.kernel, plan->batch);
+    int units = device_get_info(device)->compute_units;
+    int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
+    c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
+    if (c->items > chunks)
+        c->items = chunks;
+}
+
+static size_t tile_floats(const struct winograd_conv *c, const struct direction *d)
+{
+    return (size_t)(c->plan.members * c->items) * (read_floats(d) + written_floats(d));
+}
+
+/* Of transformed weights, or of partial sums of them. */
+static size_t copies_floats(const struct winograd_conv *c, const struct direction *d, size_t copies)
+{
+    return (size_t)c->plan.members * copies * partial_floats(d);
+}
+
+static void winograd_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
+                             const struct conv_plan *plan)
+{
+    struct winograd_conv c = {0};
+    winograd_plan(&c, device, plan);
+    struct direction weight_gradient = c.forward;
+    weight_gradient.to = plan->gradient;
+    size_t *tiles = &bytes[SCRATCH_WINOGRAD_TILES], *weights = &bytes[SCRATCH_WINOGRAD_WEIGHTS];
+    conv_raise_scratch(tiles, tile_floats(&c, &c.forward));
+    conv_raise_scratch(tiles, tile_floats(&c, &weight_gradient));
+    conv_raise_scratch(weights, copies_floats(&c, &weight_gradient, (size_t)c.items));
+    if (plan->input_gradient.channels > 0) {
+        conv_raise_scratch(tiles, tile_floats(&c, &c.gradient));
+        conv_raise_scratch(weights, copies_floats(&c, &c.gradient, 1));
+    }
+}
+
 static enum error winograd_create(void **state, struct device *device, const struct conv_plan *plan)
 {
     enum error err = ERR_NONE;
@@ -205,16 +253,8 @@ static enum error winograd_create(void **state, struct device *device, const str
     if (c == NULL)
         return error_set(ERR_INTERNAL, "out of memory for a convolution");
     c->device = device;
-    c->plan = *plan;
-    conv_complete_tiles(&c->plan, device);
+    winograd_plan(c, device, plan);
     const struct conv_tiles *t = &c->plan.tiles;
-    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, t->group,
-                                t->forward, plan->shape.kernel, plan->batch);
-    int units = device_get_info(device)->compute_units;
-    int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
-    c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
-    if (c->items > chunks)
-        c->items = chunks;
     snprintf(pixels, sizeof pixels, " -D PIXELS=%d", t->forward);
     snprintf(gradient, sizeof gradient, " -D PIXELS=%d -D GRADIENT", t->input_gradient);
     snprintf(tile, sizeof tile, " -D TILE=%d", t->weight_gradient);
@@ -223,9 +263,6 @@ static enum error winograd_create(void **state, struct device *device, const str
     TRY(build(&c->weight_gradient, device, &c->forward, tile, "winograd_weight_gradient"));
     TRY(build(&c->weight_sum, device, &c->forward, tile, "winograd_weight_sum"));
     if (plan->input_gradient.channels > 0) {
-        c->gradient =
-            plan_direction(&plan->gradient, &plan->input_gradient, plan->shape.channels_out,
-                           t->group_transposed, t->input_gradient, plan->shape.kernel, plan->batch);
         TRY(build(&c->gradient.weights, device, &c->gradient, gradient, "winograd_weights"));
         TRY(build(&c->gradient.run, device, &c->gradient, gradient, "winograd_conv"));
     }
@@ -248,9 +285,10 @@ static int winograd_group_transposed(const void *state)
     return c->plan.tiles.group_transposed * layout_lanes(c->plan.shape.channels_in);
 }
 
-static int winograd_splits(const void *state)
+static int winograd_splits(const struct device *device, const struct conv_plan *plan)
 {
-    (void)state;
+    (void)device;
+    (void)plan;
     return 1;
 }
 
@@ -299,13 +337,12 @@ static enum error transform_weights(struct winograd_conv *c, const struct direct
 static enum error scratch_for(cl_mem *tiles, cl_mem *weights, struct winograd_conv *c,
                               const struct direction *d, size_t weight_copies)
 {
-    size_t members = (size_t)c->plan.members, items = members * (size_t)c->items;
-    enum error err = device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES,
-                                    sizeof(float) * items * (read_floats(d) + written_floats(d)));
+    enum error err =
+        device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES, sizeof(float) * tile_floats(c, d));
     if (err != ERR_NONE)
         return err;
     return device_scratch(weights, c->device, SCRATCH_WINOGRAD_WEIGHTS,
-                          sizeof(float) * members * weight_copies * partial_floats(d));
+                          sizeof(float) * copies_floats(c, d, weight_copies));
 }
 
 static enum error run(struct winograd_conv *c, const struct direction *d, const cl_mem buffers[10],
@@ -423,6 +460,7 @@ const struct conv_family_ops conv_winograd_ops = {
     .create = winograd_create,
     .destroy = winograd_destroy,
     .variants = winograd_variants,
+    .scratch = winograd_scratch,
     .group = winograd_group,
     .group_transposed = winograd_group_transposed,
     .splits = winograd_splits,

@@ -263,6 +263,11 @@ bool device_is_cpu(const struct device *device)
     return (device->info.type & CL_DEVICE_TYPE_CPU) != 0;
 }
 
+uint64_t device_bytes(const struct device *device)
+{
+    return device->bytes;
+}
+
 /* Whether so much is free by the device's own limits. */
 static enum error check_room(const struct device *device, size_t bytes)
 {

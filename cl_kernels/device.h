@@ -61,6 +61,7 @@ cl_context device_context(const struct device *device);
 cl_command_queue device_queue(const struct device *device);
 cl_device_id device_id(const struct device *device);
 bool device_is_cpu(const struct device *device);
+uint64_t device_bytes(const struct device *device); /* of the buffers below that are alive */
 
 /* Buffers are counted, so that a leak is seen: device_close() asserts that none is left. A zero
    `bytes` is not allowed. ERR_TOO_BIG when the device has not the memory, ERR_DEVICE otherwise.

@@ -51,14 +51,32 @@ static uint64_t buffer_bytes(const struct layout *layout, int batch)
     return sizeof(float) * (uint64_t)layout_floats(layout, batch);
 }
 
+static struct conv_plan layer_plan(const struct network *net, int i)
+{
+    const struct network_layer *layer = &net->layers[i];
+    struct conv_plan plan = {
+        .shape = layer->shape,
+        .input = i > 0 ? net->layers[i - 1].output : net->input,
+        .output = layer->output,
+        .gradient = layer->gradient,
+        .family = net->family,
+        .batch = net->training.batch,
+        .members = net->members,
+    };
+    if (i > 0)
+        plan.input_gradient = net->layers[i - 1].gradient;
+    return plan;
+}
+
 /* Bytes of a plan and of its largest buffer. `weights` counts floats of a member's flat parameters
-   and `transposed` of their copy; gradients come in `splits`. */
+   and `transposed` of their copy. */
 static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t transposed,
-                           int splits, uint64_t *largest)
+                           uint64_t *largest)
 {
     int batch = net->training.batch, images = net->members * batch;
     uint64_t members = (uint64_t)net->members;
     uint64_t total = buffer_bytes(&net->input, images);
+    size_t scratch[SCRATCH_COUNT] = {0};
     *largest = total;
     for (int i = 0; i < net->layer_count; i++) {
         const struct network_layer *layer = &net->layers[i];
@@ -73,13 +91,17 @@ static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t
             *largest = y;
         if (dy > *largest)
             *largest = dy;
+        struct conv_plan plan = layer_plan(net, i);
+        conv_scratch(scratch, net->device, &plan);
     }
+    for (int i = 0; i < SCRATCH_COUNT; i++)
+        total += scratch[i];
     total += head_bytes(&net->layers[net->layer_count - 1].output, net->shape.classes, batch,
                         net->members);
     /* parameters, two moments, gradients, folded parameters; the transposed copy and its places */
-    uint64_t copies = (uint64_t)(3 + splits + (network_normalises(net) ? 1 : 0));
+    uint64_t copies = (uint64_t)(3 + net->splits + (network_normalises(net) ? 1 : 0));
     total += sizeof(float) * (members * (weights * copies + transposed) + transposed);
-    uint64_t gradients = sizeof(float) * members * weights * (uint64_t)splits;
+    uint64_t gradients = sizeof(float) * members * weights * (uint64_t)net->splits;
     if (gradients > *largest)
         *largest = gradients;
     return total;
@@ -103,6 +125,12 @@ static enum error check_size(const struct network *net, uint64_t bytes, uint64_t
     return ERR_NONE;
 }
 
+static uint64_t in_groups(int channels, int least)
+{
+    int lanes = layout_lanes(channels), unit = lanes > least ? lanes : least;
+    return (uint64_t)((channels + unit - 1) / unit * unit);
+}
+
 /* Before any weight group is known: weights as if packed in whole blocks. */
 static uint64_t estimated_weights(const struct network *net, uint64_t *transposed)
 {
@@ -111,8 +139,9 @@ static uint64_t estimated_weights(const struct network *net, uint64_t *transpose
     for (int i = 0; i < net->layer_count; i++) {
         const struct conv_shape *s = &net->layers[i].shape;
         uint64_t taps = (uint64_t)(s->kernel * s->kernel);
-        uint64_t to = (uint64_t)(s->channels_out + 15) / 16 * 16;
-        uint64_t from = (uint64_t)(s->channels_in + 15) / 16 * 16;
+        /* The least group of the tiled family; the others' are blocks. */
+        int least = net->family == CONV_TILED ? 16 : 1;
+        uint64_t to = in_groups(s->channels_out, least), from = in_groups(s->channels_in, least);
         total += taps * (uint64_t)s->channels_in * to + to;
         if (i > 0)
             *transposed += taps * (uint64_t)s->channels_out * from;
@@ -136,20 +165,26 @@ static void prepare(struct network *net, const struct genome *genomes, int membe
     net->training = *training;
     net->family = family;
     plan_layers(net, genomes);
+    for (int i = 0; i < net->layer_count; i++) {
+        struct conv_plan plan = layer_plan(net, i);
+        int splits = conv_plan_splits(net->device, &plan);
+        if (splits > net->splits)
+            net->splits = splits;
+    }
 }
 
 uint64_t network_bytes(const struct genome *genomes, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
-                       const struct device *device)
+                       struct device *device)
 {
-    (void)device; /* layouts are the same for all devices and families */
     struct network *net = calloc(1, sizeof *net);
     if (net == NULL)
         return 0;
+    net->device = device;
     prepare(net, genomes, members, shape, training, family);
     uint64_t transposed, largest;
     uint64_t weights = estimated_weights(net, &transposed);
-    uint64_t bytes = plan_bytes(net, weights, transposed, 1, &largest);
+    uint64_t bytes = plan_bytes(net, weights, transposed, &largest);
     free(net);
     return bytes;
 }
@@ -163,22 +198,10 @@ static enum error create_convolutions(struct network *net)
 {
     for (int i = 0; i < net->layer_count; i++) {
         struct network_layer *layer = &net->layers[i];
-        struct conv_plan plan = {
-            .shape = layer->shape,
-            .input = i > 0 ? net->layers[i - 1].output : net->input,
-            .output = layer->output,
-            .gradient = layer->gradient,
-            .family = net->family,
-            .batch = net->training.batch,
-            .members = net->members,
-        };
-        if (i > 0)
-            plan.input_gradient = net->layers[i - 1].gradient;
+        struct conv_plan plan = layer_plan(net, i);
         enum error err = conv_create(&layer->conv, net->device, &plan);
         if (err != ERR_NONE)
             return err;
-        if (conv_splits(layer->conv) > net->splits)
-            net->splits = conv_splits(layer->conv);
     }
     return ERR_NONE;
 }
@@ -328,10 +351,9 @@ enum error network_create_pack(struct network **out, struct device *device,
         return error_set(ERR_INTERNAL, "out of memory for a network");
     net->device = device;
     prepare(net, genomes, members, shape, training, family);
-    net->splits = 1;
     uint64_t largest, transposed;
     uint64_t weights = estimated_weights(net, &transposed);
-    uint64_t bytes = plan_bytes(net, weights, transposed, 1, &largest);
+    uint64_t bytes = plan_bytes(net, weights, transposed, &largest);
     TRY(check_size(net, bytes, largest));
     TRY(create_convolutions(net));
 
@@ -347,7 +369,7 @@ enum error network_create_pack(struct network **out, struct device *device,
         .smoothing = (float)training->label_smoothing,
     };
     place_parameters(net, &head);
-    bytes = plan_bytes(net, net->floats, net->transposed_floats, net->splits, &largest);
+    bytes = plan_bytes(net, net->floats, net->transposed_floats, &largest);
     TRY(check_size(net, bytes, largest));
     TRY(create_buffers(net));
     TRY(create_norms(net));

@@ -30,10 +30,11 @@ void image_store_destroy(struct image_store *store); /* NULL is allowed */
 
 struct network;
 
-/* Bytes of device buffers a pack will take (without the image store). */
+/* Bytes of device buffers a pack will take, scratch memory of its convolutions included, without
+   the image store. */
 uint64_t network_bytes(const struct genome *genomes, int members, const struct image_shape *shape,
                        const struct training_settings *training, enum conv_family family,
-                       const struct device *device);
+                       struct device *device);
 
 /* ERR_TOO_BIG when it does not fit in the device, before anything is trained. `shape` and the
    recipe are copied. */

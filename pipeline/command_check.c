@@ -15,20 +15,19 @@
 #include "pipeline/measure.h"
 #include "stages/finalists.h"
 
-enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS };
+enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS, OPTION_GENOME };
 
 enum { SAMPLES_MAX = 64 };
 
 /* Validation is a forward pass: about a third of the work of training on an image. */
 static const double evaluation_share = 1.0 / 3;
 
-/* A process with a driver, its compiler and libraries, beside the images. */
-static const double worker_bytes = 250e6;
-
 struct plan {
     enum format format;
     struct settings settings;
     int samples;
+    int genome_count; /* of those asked for; 0: random ones */
+    struct genome genomes[SAMPLES_MAX];
     double seconds;
     struct image_shape shape;
     int64_t image_bytes;
@@ -39,7 +38,9 @@ struct plan {
 struct forecast {
     double candidates, confirm;        /* seconds */
     double low, high;                  /* seconds, in all */
-    double device_bytes, memory_bytes; /* the most on one slot; on the host in all */
+    double device_bytes, worker_bytes; /* the most on one slot; of its process */
+    double memory_bytes;               /* of all processes */
+    struct genome largest;             /* that with the most device_bytes */
     int measured, too_big;
 };
 
@@ -86,9 +87,17 @@ static enum error read_arguments(struct plan *plan, struct arguments *arguments)
         }
         if (id == OPTION_SECONDS)
             TRY(command_real(&plan->seconds, arguments, id, value, 0.05, 60));
+        if (id == OPTION_GENOME) {
+            if (plan->genome_count == SAMPLES_MAX)
+                return error_set(ERR_USAGE, "check: at most %d genomes", SAMPLES_MAX);
+            TRY(genome_parse(&plan->genomes[plan->genome_count], value));
+            plan->genome_count++;
+        }
         if (id == OPTION_SET)
             TRY(assignments_add(&assignments, arguments, value));
     }
+    if (plan->genome_count > 0)
+        plan->samples = plan->genome_count;
     TRY(assignments_settings(&plan->settings, NULL, arguments->operands[0], &assignments));
 out:
     return err;
@@ -149,7 +158,7 @@ out:
     return err;
 }
 
-/* Seconds that one image takes in training, for random genomes of the space. */
+/* Seconds that one image takes in training, for the genomes asked for or random ones. */
 static enum error measure_samples(double *seconds, struct forecast *forecast,
                                   const struct plan *plan, const struct space *space,
                                   const struct slot *slots, size_t slot_count)
@@ -163,7 +172,10 @@ static enum error measure_samples(double *seconds, struct forecast *forecast,
     for (int i = 0; i < plan->samples; i++) {
         struct genome genome;
         struct measured measured;
-        space_random_genome(space, &rng, &genome);
+        if (plan->genome_count > 0)
+            genome = plan->genomes[i];
+        else
+            space_random_genome(space, &rng, &genome);
         err = measure_training(&measured, measure, &genome, plan->seconds);
         if (err == ERR_TOO_BIG) {
             forecast->too_big++;
@@ -173,13 +185,32 @@ static enum error measure_samples(double *seconds, struct forecast *forecast,
         if (err != ERR_NONE)
             goto out;
         seconds[forecast->measured++] = 1 / measured.images_per_s;
-        forecast->device_bytes = fmax(forecast->device_bytes, (double)measured.device_bytes);
+        if ((double)measured.device_bytes > forecast->device_bytes) {
+            forecast->device_bytes = (double)measured.device_bytes;
+            forecast->largest = genome;
+        }
     }
     if (forecast->measured == 0)
         err = error_set(ERR_TOO_BIG,
-                        "none of %d random genomes of the space fits on the device; "
+                        "none of %d genomes fits on the device; "
                         "lower training.batch or space.max_parameters",
                         plan->samples);
+out:
+    measure_end(measure);
+    return err;
+}
+
+/* In a process that finds all kernels compiled: a compiler keeps much of what it took. */
+static enum error measure_worker(struct forecast *forecast, const struct plan *plan,
+                                 const struct slot *slot)
+{
+    enum error err = ERR_NONE;
+    struct measure *measure = NULL;
+    struct measured measured;
+    TRY(measure_begin(&measure, slot, 1, &plan->shape, &plan->settings.training,
+                      plan->settings.devices.conv));
+    TRY(measure_training(&measured, measure, &forecast->largest, 0.01));
+    forecast->worker_bytes = (double)measured.host_bytes;
 out:
     measure_end(measure);
     return err;
@@ -226,8 +257,10 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     forecast->low = fmin(search_work * fast, limit_s) + confirm_work * fast;
     forecast->high = fmin(search_work * slow, limit_s) + confirm_work * slow;
     forecast->device_bytes += (double)plan->image_bytes;
+    /* The images are resident in every worker, but are there once. */
     forecast->memory_bytes =
-        (double)slot_count * (worker_bytes + (double)plan->image_bytes + forecast->device_bytes);
+        (double)slot_count * forecast->worker_bytes + (double)plan->image_bytes;
+    forecast->worker_bytes += (double)plan->image_bytes;
 }
 
 static void put_forecast(struct listing *listing, const struct forecast *forecast,
@@ -237,8 +270,8 @@ static void put_forecast(struct listing *listing, const struct forecast *forecas
         size[BYTES_TEXT_SIZE], has[BYTES_TEXT_SIZE];
     const struct device_info *device = &slots[0].device.info;
     clock_duration_text(time, forecast->candidates);
-    put(listing, "search time", "ok", forecast->candidates, "s", "about %s, from %d random genomes",
-        time, forecast->measured);
+    put(listing, "search time", "ok", forecast->candidates, "s", "about %s, from %d genomes", time,
+        forecast->measured);
     clock_duration_text(time, forecast->confirm);
     put(listing, "confirm time", "ok", forecast->confirm, "s", "about %s", time);
     clock_duration_text(time, forecast->candidates + forecast->confirm);
@@ -252,13 +285,16 @@ static void put_forecast(struct listing *listing, const struct forecast *forecas
     bytes_text(has, limit);
     put(listing, "device memory", forecast->device_bytes < limit ? "ok" : "warning",
         forecast->device_bytes, "bytes", "up to %s of %s on a slot of %s", size, has, device->name);
+    bytes_text(size, forecast->worker_bytes);
+    put(listing, "worker memory", "ok", forecast->worker_bytes, "bytes",
+        "up to %s resident in a worker, the shared images included", size);
     bytes_text(size, forecast->memory_bytes);
     put(listing, "memory", "ok", forecast->memory_bytes, "bytes", "about %s for %zu workers", size,
         slot_count);
     if (forecast->too_big > 0)
         put(listing, "genomes", "warning", forecast->too_big, "genomes",
-            "%d of %d random genomes do not fit on the device and will end as too_big",
-            forecast->too_big, plan->samples);
+            "%d of %d genomes do not fit on the device and will end as too_big", forecast->too_big,
+            plan->samples);
 }
 
 static enum error find_slots(struct listing *listing, struct slot **slots, size_t *slot_count,
@@ -304,6 +340,7 @@ static enum error run(struct arguments *arguments)
     TRY(find_slots(&listing, &slots, &slot_count, &plan.settings));
     TRY(test_devices(&listing, slots, slot_count, plan.settings.devices.conv));
     TRY(measure_samples(seconds, &forecast, &plan, &space, slots, slot_count));
+    TRY(measure_worker(&forecast, &plan, &slots[0]));
     predict(&forecast, seconds, &plan, slot_count);
     put_forecast(&listing, &forecast, &plan, slots, slot_count);
     TRY(listing_print(&listing));
@@ -315,6 +352,7 @@ out:
 
 static const struct option_row options[] = {
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"genome", OPTION_GENOME, "GENOME", "measure this one, no random ones; may be repeated"},
     {"samples", OPTION_SAMPLES, "N", "random genomes to measure (6)"},
     {"seconds", OPTION_SECONDS, "S", "time for each of them, after a warm-up (1)"},
     {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
@@ -329,7 +367,8 @@ const struct command command_check = {
                 "clade check inputs/searches/nightly.ini --samples 20 --format csv\n",
     .text = "Every operation is compared with plain C on each device that would be used. Random\n"
             "genomes of the search space are trained on all slots at once for a moment; time and\n"
-            "memory of the run follow from them. Nothing is written.\n",
+            "memory of the run follow from them. A worker that has kernels to compile holds more\n"
+            "for that while. Nothing is written.\n",
     .options = options,
     .least = 1,
     .most = 1,

@@ -12,6 +12,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
 #include "pipeline/child.h"
+#include "pipeline/footprint.h"
 
 /* A child that says nothing for so long hangs: kernels may have to be compiled. */
 static const double answer_limit_s = 300;
@@ -33,7 +34,7 @@ struct answer {
     char message[512];
     double images_per_s;
     double gflops;
-    uint64_t device_bytes;
+    uint64_t device_bytes, host_bytes;
     struct profile_row rows[PROFILE_ROWS_MAX];
     int row_count;
 };
@@ -130,6 +131,22 @@ static enum error train_for(struct bench *bench, double seconds, struct answer *
     return ERR_NONE;
 }
 
+/* Trains `genome` anew, now that its kernels are compiled, to see what that takes. */
+static enum error measure_memory(struct bench *bench, const struct genome *genome,
+                                 struct answer *answer)
+{
+    const struct image_shape *s = &bench->measure->shape;
+    uint64_t noise = (uint64_t)(s->height * s->width * s->channels + 1) * NOISE_IMAGES;
+    network_destroy(bench->network);
+    bench->network = NULL;
+    footprint_trim();
+    footprint_reset_peak();
+    enum error err = prepare_training(bench, genome, answer);
+    uint64_t peak = footprint_peak();
+    answer->host_bytes = peak > noise ? peak - noise : 0;
+    return err;
+}
+
 static enum error open_bench(struct bench *bench, const struct measure *measure)
 {
     enum error err = ERR_NONE;
@@ -182,8 +199,10 @@ static enum error work(struct bench *bench, const struct request *request, struc
         return network_profile(answer->rows, &answer->row_count, bench->network, bench->store,
                                request->seconds);
     default:
-        return train_for(bench, request->seconds, answer);
+        break;
     }
+    enum error err = train_for(bench, request->seconds, answer);
+    return err == ERR_NONE ? measure_memory(bench, &request->genome, answer) : err;
 }
 
 static enum error serve(int socket, void *user)
@@ -276,14 +295,16 @@ static enum error receive(struct answer *answer, struct measure *measure, size_t
     return err != ERR_NONE ? err : error_set(ERR_DEVICE, "%s ended too early", what);
 }
 
-/* Adds what one child measured: sums, but the largest device_bytes. The children's rows are those
-   of one genome. */
+/* Adds what one child measured: sums, but the largest numbers of bytes. The children's rows are
+   those of one genome. */
 static void add_answer(struct answer *sum, const struct answer *answer)
 {
     sum->images_per_s += answer->images_per_s;
     sum->gflops += answer->gflops;
     if (answer->device_bytes > sum->device_bytes)
         sum->device_bytes = answer->device_bytes;
+    if (answer->host_bytes > sum->host_bytes)
+        sum->host_bytes = answer->host_bytes;
     for (int i = 0; i < answer->row_count; i++) {
         const struct profile_row *row = &answer->rows[i];
         if (i < sum->row_count) {
@@ -339,7 +360,8 @@ enum error measure_training(struct measured *measured, struct measure *measure,
     double flops = network_flops_per_image(genome, &measure->shape);
     *measured = (struct measured){.images_per_s = sum.images_per_s,
                                   .gflops = sum.images_per_s * flops / 1e9,
-                                  .device_bytes = sum.device_bytes};
+                                  .device_bytes = sum.device_bytes,
+                                  .host_bytes = sum.host_bytes};
     return ERR_NONE;
 }
 

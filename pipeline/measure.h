@@ -24,7 +24,9 @@ enum error measure_begin(struct measure **out, const struct slot *slots, size_t 
 struct measured {
     double images_per_s;   /* training, summed over the slots */
     double gflops;         /* of them, as network_flops_per_image() counts */
-    uint64_t device_bytes; /* of the network and the images of the measurement, on one slot */
+    uint64_t device_bytes; /* of the network, on one slot */
+    uint64_t host_bytes; /* resident in the process of a slot, at most, when the network was trained
+                            a second time; without images */
 };
 
 /* About `seconds` after a warm-up. ERR_TOO_BIG when the genome does not fit; others can be measured

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pipeline/base/log.h"
+#include "pipeline/footprint.h"
 
 static bool is_cpu(const struct probed *device)
 {
@@ -156,6 +157,7 @@ size_t slots_on(const struct slot *slots, size_t count, const struct probed *dev
 
 enum error slot_open(struct device **device, const struct slot *slot)
 {
+    footprint_keep_small();
     probe_use_driver(slot->device.driver);
     device_prepare_slot(slot->part, slot->parts);
     return device_open(device, slot->device.platform_in_driver, slot->device.info.device,

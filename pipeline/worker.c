@@ -17,6 +17,7 @@
 #include "pipeline/channel.h"
 #include "pipeline/fault.h"
 #include "pipeline/fingerprint.h"
+#include "pipeline/footprint.h"
 #include "pipeline/run_directory.h"
 #include "pipeline/store.h"
 #include "stages/confirm.h"
@@ -226,6 +227,7 @@ static enum error do_job(struct worker *worker, const struct job *job)
 out:
     confirmation_free(&confirmation);
     free(weights);
+    footprint_trim();
     return err;
 }
 

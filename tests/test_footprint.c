@@ -1,4 +1,5 @@
-/* What workers take of the machine's memory: the images once for all of them. */
+/* What workers take of the machine's memory: the images once for all of them, and no more than
+   clade check says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <math.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -88,6 +90,78 @@ static void test_images_are_held_once(void **state)
     assert_int_equal(clade_wait(pid, 20), error_exit_code(ERR_STOPPED));
 }
 
+/* The number in a row of `clade check --format csv`. */
+static double checked(const char *row, const char *filters)
+{
+    char name[64];
+    double value;
+    const struct clade_result *result =
+        clade("check %s/slice.ini --set space.filters=%s --samples 2 --seconds 0.05 --format csv",
+              directory, filters);
+    clade_assert_fine(result);
+    snprintf(name, sizeof name, "\"%s\",\"ok\",", row);
+    const char *at = strstr(result->out, name);
+    if (at == NULL || sscanf(at + strlen(name), "%lf", &value) != 1)
+        fail_msg("no %s in %s", row, result->out);
+    return value;
+}
+
+static double peak_bytes(pid_t pid)
+{
+    char path[64], line[256];
+    long kilobytes = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        sscanf(line, "VmHWM: %ld", &kilobytes);
+    if (file != NULL)
+        fclose(file);
+    return 1024.0 * (double)kilobytes;
+}
+
+/* Of the only worker of a run, from its start to its end. */
+static double worker_peak(const char *filters)
+{
+    double peak = 0;
+    int status;
+    pid_t worker, pid = clade_start("run %s/slice.ini --set space.filters=%s --out %s/%s",
+                                    directory, filters, directory, filters);
+    do {
+        if (clade_find_workers(&worker, 1, directory) == 1)
+            peak = fmax(peak, peak_bytes(worker));
+        status = clade_wait(pid, 0.02);
+    } while (status == -1);
+    assert_int_equal(status, 0);
+    return peak;
+}
+
+/* On Fashion-MNIST, in spaces of a single genome: a small one, and one with large tensors. */
+static void test_check_predicts_a_worker(void **state)
+{
+    (void)state;
+    static const char *const filters[] = {"8", "128"};
+    clade_write_text(directory, "slice.ini",
+                     "[space]\nmin_layers = 2\nmax_layers = 2\nkernels = 3\nactivations = relu\n"
+                     "max_parameters = 0\nmax_macs = 0\n"
+                     "[search]\npopulation = 1\nsample = 1\ncycles = 1\nin_flight = 1\n"
+                     "[training]\nepochs = 1\nbatch = 256\ntrain_images = 1024\n"
+                     "[devices]\nslots = 1\n[confirm]\nepochs = 1\ntrain_images = 1024\n");
+    /* AddressSanitizer keeps what was freed for a while. */
+    const char *old = getenv("ASAN_OPTIONS");
+    char options[512];
+    snprintf(options, sizeof options, "%s:quarantine_size_mb=1", old != NULL ? old : "");
+    setenv("ASAN_OPTIONS", options, 1);
+    double peaks[2];
+    for (int i = 0; i < 2; i++) {
+        double predicted = checked("worker memory", filters[i]);
+        peaks[i] = worker_peak(filters[i]);
+        print_message("%s filters: predicted %.1f MB, measured %.1f MB\n", filters[i],
+                      predicted / 1e6, peaks[i] / 1e6);
+        assert_true(fabs(predicted / peaks[i] - 1) <= 0.2);
+    }
+    assert_true(peaks[1] > peaks[0] + 50e6); /* the two are really different */
+}
+
 /* From here on this process and its children have no memfd_create(). The last test. */
 static void forbid_memfd(void)
 {
@@ -124,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_images_are_held_once),
+        CASE(test_check_predicts_a_worker),
         CASE(test_same_results_without_sharing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -391,6 +391,38 @@ static void test_too_big(void **state)
     drop(&f);
 }
 
+/* What is said before is what the device holds after a step, scratch memory included; of CLBlast's
+   part only a bound is known. */
+static void test_bytes_are_predicted(void **state)
+{
+    enum conv_family family = *(const enum conv_family *)*state;
+    for (int i = 0; i < FIXTURES; i++) {
+        struct fixture f = load(fixture_names[i]);
+        struct image_store *store;
+        struct network *net;
+        struct device *fresh;
+        struct pass_result result;
+        f.training.batch = (int)f.images.count;
+        ok(device_open(&fresh, 0, 0, 0, 1));
+        ok(image_store_create(&store, fresh, &f.images));
+        uint64_t images = device_bytes(fresh);
+        ok(network_create(&net, fresh, &f.genome, &f.images.shape, &f.training, family));
+        ok(network_initialise(net, &(uint64_t){1}));
+        ok(network_train(net, store, f.order, f.images.count, 0, 3, &result));
+        double used = (double)(device_bytes(fresh) - images);
+        double predicted =
+            (double)network_bytes(&f.genome, 1, &f.images.shape, &f.training, family, fresh);
+        print_message("%s, %s: %.0f bytes, predicted %.0f\n", fixture_names[i],
+                      conv_family_name(family), used, predicted);
+        assert_true(used <= 1.1 * predicted);
+        assert_true(family == CONV_CLBLAST || used >= 0.9 * predicted);
+        network_destroy(net);
+        image_store_destroy(store);
+        device_close(fresh);
+        drop(&f);
+    }
+}
+
 /* He for relu, swish and gelu, Glorot for sigmoid and tanh; biases 0. */
 static void test_initialisation(void **state)
 {
@@ -460,6 +492,7 @@ int main(void)
         {"divergence is reported", test_divergence_is_reported},
         {"divergence while training", test_divergence_while_training},
         {"too big", test_too_big},
+        {"bytes are predicted", test_bytes_are_predicted},
     };
     enum { KINDS = sizeof kinds / sizeof *kinds };
     static enum conv_family states[FAMILIES];
