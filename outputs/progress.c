@@ -75,12 +75,11 @@ static size_t columns_of(char parts[PARTS][PART_SIZE])
     return columns;
 }
 
-void progress_format(struct text *out, const struct progress_state *state, int width, bool colour)
+/* The parts that are there, as many as fit; the least important go first. */
+static void put_parts(struct text *out, char parts[PARTS][PART_SIZE], int width, bool colour)
 {
     static const char *const codes[PARTS] = {
         [PART_BAR] = "\x1b[36m", [PART_BEST] = "\x1b[32m", [PART_FAILED] = "\x1b[33m"};
-    char parts[PARTS][PART_SIZE];
-    make_parts(parts, state);
     size_t room = width > 0 ? (size_t)width : 1;
     for (size_t i = 0; columns_of(parts) > room && i < PARTS - 1; i++)
         parts[least_important[i]][0] = '\0';
@@ -98,16 +97,39 @@ void progress_format(struct text *out, const struct progress_state *state, int w
     }
 }
 
+void progress_format(struct text *out, const struct progress_state *state, int width, bool colour)
+{
+    char parts[PARTS][PART_SIZE];
+    make_parts(parts, state);
+    put_parts(out, parts, width, colour);
+}
+
+void progress_format_head(struct text *out, const struct progress_state *state, int width,
+                          bool colour)
+{
+    char parts[PARTS][PART_SIZE];
+    make_parts(parts, state);
+    parts[PART_BEST][0] = parts[PART_SPEED][0] = parts[PART_FAILED][0] = '\0';
+    put_parts(out, parts, width, colour);
+}
+
+/* "generation 3: 25 evaluated, 1 failed, best 0.9123 (59546 parameters), median 0.8512". */
+static void put_generation(struct text *out, const struct generation *generation)
+{
+    text_printf(out, "generation %d: %d evaluated, %d failed", generation->number,
+                generation->evaluated, generation->failed);
+    if (generation->best_candidate >= 0)
+        text_printf(out, ", best %.4f (%" PRId64 " parameters), median %.4f", generation->best,
+                    generation->best_cost.parameters, generation->median);
+}
+
 void progress_format_generation(struct text *out, const struct generation *generation,
                                 const struct progress_state *state, int64_t now_utc_us)
 {
     char now[CLOCK_UTC_SIZE];
     clock_utc_text(now, now_utc_us);
-    text_printf(out, "%s generation %d: %d evaluated, %d failed", now, generation->number,
-                generation->evaluated, generation->failed);
-    if (generation->best_candidate >= 0)
-        text_printf(out, ", best %.4f (%" PRId64 " parameters), median %.4f", generation->best,
-                    generation->best_cost.parameters, generation->median);
+    text_printf(out, "%s ", now);
+    put_generation(out, generation);
     text_printf(out, "; %s", state->stage);
     char parts[PARTS][PART_SIZE];
     make_parts(parts, state);
@@ -118,48 +140,126 @@ void progress_format_generation(struct text *out, const struct generation *gener
     text_append(out, "\n");
 }
 
-void progress_init(struct progress *progress, FILE *stream)
+void progress_init(struct progress *progress, FILE *stream, enum progress_level level)
 {
     const char *term = getenv("TERM");
     const char *no_colour = getenv("NO_COLOR");
-    *progress = (struct progress){.stream = stream, .last_draw_s = -INFINITY};
-    progress->terminal = isatty(fileno(stream)) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+    *progress = (struct progress){.stream = stream, .level = level, .last_draw_s = -INFINITY};
+    progress->terminal = level != PROGRESS_QUIET && isatty(fileno(stream)) == 1 && term != NULL &&
+                         strcmp(term, "dumb") != 0;
     progress->colour = progress->terminal && (no_colour == NULL || no_colour[0] == '\0');
 }
 
-static int terminal_width(FILE *stream)
+/* Columns and rows that may be used. */
+static void terminal_size(int *width, int *rows, FILE *stream)
 {
     struct winsize size;
-    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
-        return size.ws_col - 1; /* the last column makes some terminals wrap */
-    return 79;
+    bool known = ioctl(fileno(stream), TIOCGWINSZ, &size) == 0;
+    *width = known && size.ws_col > 1 ? size.ws_col - 1 : 79; /* the last column makes some wrap */
+    *rows = known && size.ws_row > 0 ? size.ws_row : 24;
+}
+
+bool progress_is_due(const struct progress *progress)
+{
+    return progress->terminal && clock_monotonic_s() - progress->last_draw_s >= 0.1;
+}
+
+/* To the first of the lines that stand there. */
+static void go_to_top(const struct progress *progress)
+{
+    if (progress->drawn > 1)
+        fprintf(progress->stream, "\x1b[%dA", progress->drawn - 1);
+    fputc('\r', progress->stream);
+}
+
+/* `text` has lines, the last one without an end. */
+static void draw(struct progress *progress, const char *text)
+{
+    int lines = 1;
+    go_to_top(progress);
+    for (; *text != '\0'; text++) {
+        if (*text == '\n') {
+            fputs("\x1b[K\n", progress->stream);
+            lines++;
+        } else {
+            fputc(*text, progress->stream);
+        }
+    }
+    fputs("\x1b[K", progress->stream);
+    if (progress->drawn > 1)
+        fputs("\x1b[J", progress->stream); /* what was below, when there are fewer lines now */
+    fflush(progress->stream);
+    progress->drawn = lines;
 }
 
 void progress_draw(struct progress *progress, const struct progress_state *state)
 {
-    double now = clock_monotonic_s();
-    if (!progress->terminal || now - progress->last_draw_s < 0.1)
+    int width, rows;
+    struct text text = {0};
+    if (!progress_is_due(progress))
         return;
-    struct text line = {0};
-    progress_format(&line, state, terminal_width(progress->stream), progress->colour);
-    if (!line.failed) {
-        fprintf(progress->stream, "\r%s\x1b[K", line.data);
-        fflush(progress->stream);
-        progress->drawn = true;
-        progress->last_draw_s = now;
+    terminal_size(&width, &rows, progress->stream);
+    if (width < PROGRESS_BLOCK_WIDTH || rows < PROGRESS_BLOCK_ROWS) {
+        progress_format(&text, state, width, progress->colour);
+    } else {
+        struct progress_event events[PROGRESS_EVENTS];
+        size_t count = progress->event_count;
+        size_t shown = count < PROGRESS_EVENTS ? count : PROGRESS_EVENTS;
+        for (size_t i = 0; i < shown; i++)
+            events[i] = progress->events[(count - shown + i) % PROGRESS_EVENTS];
+        progress_format_block(&text, state, events, shown, width, rows, progress->colour);
+        if (text.length > 0)
+            text.data[--text.length] = '\0'; /* the last line's end */
     }
+    if (!text.failed) {
+        draw(progress, text.data);
+        progress->last_draw_s = clock_monotonic_s();
+    }
+    text_free(&text);
+}
+
+void progress_say(struct progress *progress, const char *text)
+{
+    int width, rows;
+    if (!progress->terminal)
+        return;
+    terminal_size(&width, &rows, progress->stream);
+    struct text line = {0};
+    text_printf(&line, "%.*s", width, text);
+    if (!line.failed)
+        draw(progress, line.data);
     text_free(&line);
+}
+
+void progress_event(struct progress *progress, enum log_level level, const char *text,
+                    int64_t utc_us)
+{
+    if (progress->level == PROGRESS_VERBOSE) {
+        char now[CLOCK_UTC_SIZE];
+        clock_utc_text(now, utc_us);
+        progress_clear(progress);
+        fprintf(progress->stream, "%s %s %s\n", now, log_level_name(level), text);
+        fflush(progress->stream);
+    } else if (level != LOG_DEBUG) {
+        struct progress_event *event = &progress->events[progress->event_count++ % PROGRESS_EVENTS];
+        *event = (struct progress_event){.utc_us = utc_us, .level = level};
+        snprintf(event->text, sizeof event->text, "%s", text);
+    }
 }
 
 void progress_generation(struct progress *progress, const struct generation *generation,
                          const struct progress_state *state)
 {
-    if (progress->terminal)
-        return;
     struct text line = {0};
-    progress_format_generation(&line, generation, state, clock_utc_us());
-    if (!line.failed) {
-        fputs(line.data, progress->stream);
+    if (progress->terminal)
+        put_generation(&line, generation);
+    else if (progress->level != PROGRESS_QUIET)
+        progress_format_generation(&line, generation, state, clock_utc_us());
+    if (line.data != NULL && !line.failed) {
+        if (progress->terminal)
+            progress_event(progress, LOG_INFO, line.data, clock_utc_us());
+        else
+            fputs(line.data, progress->stream);
         fflush(progress->stream);
     }
     text_free(&line);
@@ -167,10 +267,11 @@ void progress_generation(struct progress *progress, const struct generation *gen
 
 void progress_clear(struct progress *progress)
 {
-    if (!progress->drawn)
+    if (progress->drawn == 0)
         return;
-    fputs("\r\x1b[K", progress->stream);
+    go_to_top(progress);
+    fputs(progress->drawn > 1 ? "\x1b[J" : "\x1b[K", progress->stream);
     fflush(progress->stream);
-    progress->drawn = false;
+    progress->drawn = 0;
     progress->last_draw_s = -INFINITY;
 }

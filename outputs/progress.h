@@ -1,6 +1,7 @@
 /*
- * How far a run is: one line, drawn again and again, on a terminal; one dated line a generation
- * elsewhere. The formatting is pure; drawing writes to a stream that the command hands in.
+ * How far a run is: on a terminal a block of lines, drawn again and again, or one line where there
+ * is little room; elsewhere one dated line a generation. The formatting is pure; drawing writes to
+ * a stream that the command hands in.
  */
 #ifndef CLADE_OUTPUTS_PROGRESS_H
 #define CLADE_OUTPUTS_PROGRESS_H
@@ -10,7 +11,16 @@
 #include <stdio.h>
 
 #include "inputs/records.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/text.h"
+
+/* What one slot does now. */
+struct progress_slot {
+    const char *device;
+    char doing[64];      /* "c000123, epoch 2 of 3" */
+    double images_per_s; /* NAN: not known */
+    double seconds;      /* since when */
+};
 
 struct progress_state {
     const char *stage;   /* "search", "confirm"; what `done` and `total` count is its business */
@@ -18,8 +28,11 @@ struct progress_state {
     int64_t failed;
     double best_accuracy; /* NAN: none yet */
     int64_t best_parameters;
-    double images_per_s; /* over all slots; NAN: not known yet */
-    double left_s;       /* NAN: not known yet */
+    double images_per_s;               /* over all slots; NAN: not known yet */
+    double left_s;                     /* NAN: not known yet */
+    int64_t front_size;                /* of the Pareto front; 0: not known */
+    const struct progress_slot *slots; /* for the block */
+    size_t slot_count;
 };
 
 /*
@@ -28,30 +41,75 @@ struct progress_state {
  */
 void progress_format(struct text *out, const struct progress_state *state, int width, bool colour);
 
+/* Something that happened: for the block's last lines. */
+enum { PROGRESS_EVENTS = 4, PROGRESS_TEXT_SIZE = 160 };
+struct progress_event {
+    int64_t utc_us;
+    enum log_level level;
+    char text[PROGRESS_TEXT_SIZE];
+};
+
+/* The least room that the block needs; one line is drawn in less. */
+enum { PROGRESS_BLOCK_WIDTH = 60, PROGRESS_BLOCK_ROWS = 10 };
+
+/*
+ * The block: at most `rows` - 1 lines of at most `width` columns, each with its line end: how far,
+ * what was found, a line a slot (as many as there is room for, then how many more), and the events,
+ * the oldest first.
+ */
+void progress_format_block(struct text *out, const struct progress_state *state,
+                           const struct progress_event *events, size_t event_count, int width,
+                           int rows, bool colour);
+
 /* "2026-01-31T02:15:00 generation 3: 25 evaluated, 1 failed, best 0.9123 (59546 parameters) ...",
    with line end. `now_utc_us` is the time written. */
 void progress_format_generation(struct text *out, const struct generation *generation,
                                 const struct progress_state *state, int64_t now_utc_us);
 
+enum progress_level {
+    PROGRESS_NORMAL,
+    PROGRESS_QUIET,  /* nothing at all is written */
+    PROGRESS_VERBOSE /* every event too, as a dated line */
+};
+
 struct progress {
     FILE *stream;
-    bool terminal; /* draws a live line */
+    enum progress_level level;
+    bool terminal; /* draws live */
     bool colour;
-    bool drawn;         /* a line stands there now */
-    double last_draw_s; /* clock_monotonic_s() */
+    int drawn;                                     /* lines that stand there now */
+    double last_draw_s;                            /* clock_monotonic_s() */
+    struct progress_event events[PROGRESS_EVENTS]; /* the latest at event_count - 1, modulo */
+    size_t event_count;
 };
 
 /* Looks at the stream (isatty) and the environment (TERM, NO_COLOR). */
-void progress_init(struct progress *progress, FILE *stream);
+void progress_init(struct progress *progress, FILE *stream, enum progress_level level);
 
-/* On a terminal: draws the line, at most ten times a second. Elsewhere: nothing. */
+/* Whether progress_draw() would draw now; it does at most ten times a second. */
+bool progress_is_due(const struct progress *progress);
+
+/* On a terminal: a line such as "reads the data", until something is drawn over it. */
+void progress_say(struct progress *progress, const char *text);
+
+/* Remembers an event for the block, and writes it when verbose; a debug event only then. */
+void progress_event(struct progress *progress, enum log_level level, const char *text,
+                    int64_t utc_us);
+
+/* On a terminal: draws, when it is due. Elsewhere: nothing. */
 void progress_draw(struct progress *progress, const struct progress_state *state);
 
-/* Not on a terminal: writes the generation's line. On a terminal: nothing. */
+/* Not on a terminal: writes the generation's line. On a terminal it is an event. */
 void progress_generation(struct progress *progress, const struct generation *generation,
                          const struct progress_state *state);
 
-/* Takes the live line away, before something else is written and at the end. */
+/* Takes what was drawn away, before something else is written and at the end. */
 void progress_clear(struct progress *progress);
+
+/* ---- for outputs/progress*.c ---- */
+
+/* The first line of the block: how far, and how long still. */
+void progress_format_head(struct text *out, const struct progress_state *state, int width,
+                          bool colour);
 
 #endif

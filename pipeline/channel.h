@@ -21,8 +21,8 @@ enum {
 enum report_type {
     REPORT_READY,     /* device and data are open */
     REPORT_IDLE,      /* nothing to claim; the worker waits for a byte */
-    REPORT_CLAIMED,   /* job, kind, attempt */
-    REPORT_EPOCH,     /* images_per_s of the epoch that has ended */
+    REPORT_CLAIMED,   /* job, kind, attempt, candidate, replicate, epochs */
+    REPORT_EPOCH,     /* the epoch that has ended, and its images_per_s */
     REPORT_COMMITTED, /* the job is done */
     REPORT_FAILED     /* err, text: the worker ends */
 };
@@ -31,7 +31,8 @@ struct report_message {
     enum report_type type;
     int64_t job;
     enum job_kind kind;
-    int attempt;
+    int attempt, replicate, epochs, epoch;
+    int64_t candidate;
     double images_per_s;
     enum error err;
     char text[512];

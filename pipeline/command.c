@@ -19,6 +19,7 @@ const struct command *const all_commands[] = {&command_run,
                                               &command_eval,
                                               &command_export,
                                               &command_export_csv,
+                                              &command_log,
                                               &command_predict,
                                               &command_report,
                                               &command_completion,
@@ -82,8 +83,16 @@ static enum error check_operands(const struct arguments *arguments)
     return ERR_NONE;
 }
 
+/* The few options that have a letter in every program have it here too; 0: none. */
+static char option_letter(const struct option_row *row)
+{
+    return strcmp(row->name, "quiet") == 0 ? 'q' : strcmp(row->name, "verbose") == 0 ? 'v' : 0;
+}
+
 enum error command_next(int *id, const char **value, struct arguments *arguments)
 {
+    char letters[8] = ":";
+    size_t letter_count = 1;
     struct option options[COMMAND_OPTIONS_MAX + 1] = {{0}};
     int count = 0;
     for (const struct option_row *row = arguments->command->options; row->name != NULL; row++) {
@@ -92,9 +101,14 @@ enum error command_next(int *id, const char **value, struct arguments *arguments
             (struct option){.name = row->name,
                             .has_arg = row->value != NULL ? required_argument : no_argument,
                             .val = row->id};
+        if (option_letter(row) != 0 && letter_count + 1 < sizeof letters)
+            letters[letter_count++] = option_letter(row);
     }
     opterr = 0;
-    int code = getopt_long(arguments->argc, arguments->argv, ":", options, NULL);
+    int code = getopt_long(arguments->argc, arguments->argv, letters, options, NULL);
+    for (const struct option_row *row = arguments->command->options; row->name != NULL; row++)
+        if (code != 0 && code == option_letter(row))
+            code = row->id;
     *id = code == -1 ? 0 : code;
     *value = optarg;
     if (code == '?' || code == ':')
@@ -152,7 +166,10 @@ static void option_lines(struct text *out, const struct option_row *row)
 {
     enum { HELP_COLUMN = 30 };
     size_t start = out->length;
-    text_printf(out, "  --%s%s%s", row->name, row->value != NULL ? " " : "",
+    char letter[8] = "";
+    if (option_letter(row) != 0)
+        snprintf(letter, sizeof letter, "-%c, ", option_letter(row));
+    text_printf(out, "  %s--%s%s%s", letter, row->name, row->value != NULL ? " " : "",
                 row->value != NULL ? row->value : "");
     size_t width = out->length - start;
     if (width + 2 > HELP_COLUMN)

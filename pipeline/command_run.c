@@ -14,6 +14,8 @@ enum {
     OPTION_SET,
     OPTION_RESUME,
     OPTION_PRINT,
+    OPTION_QUIET,
+    OPTION_VERBOSE,
     OPTION_UNTIL,
     OPTION_BUDGET,
     OPTION_SEARCH_BUDGET
@@ -33,6 +35,7 @@ enum { TIME_OPTIONS = sizeof time_options / sizeof time_options[0] };
 struct request {
     const char *search, *out, *resume;
     bool print;
+    enum progress_level level;
     struct assignments assignments;
     const char *times[TIME_OPTIONS]; /* NULL: not given */
     char texts[TIME_OPTIONS][96];    /* assignments of them */
@@ -78,6 +81,10 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->resume = value;
         if (id == OPTION_PRINT)
             request->print = true;
+        if (id == OPTION_QUIET)
+            request->level = PROGRESS_QUIET;
+        if (id == OPTION_VERBOSE)
+            request->level = PROGRESS_VERBOSE;
         if (id == OPTION_SET)
             TRY(assignments_add(&request->assignments, arguments, value));
         for (int i = 0; i < TIME_OPTIONS; i++)
@@ -144,6 +151,7 @@ static enum error run(struct arguments *arguments)
     static struct settings_origins origins;
     struct run run = {.lock = -1, .log = -1, .images = -1};
     TRY(read_arguments(&request, arguments));
+    run.progress.level = request.level;
     /* A closed pipe and a limit on file sizes are errors of write(), here and in the workers. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -175,6 +183,8 @@ static const struct option_row options[] = {
     {"print-settings", OPTION_PRINT, NULL,
      "print the settings that would be used, with the origin of each, and\n"
      "stop; the output is valid as SEARCH.ini"},
+    {"quiet", OPTION_QUIET, NULL, "show no progress"},
+    {"verbose", OPTION_VERBOSE, NULL, "show every event, as log.txt has them"},
     {0},
 };
 

@@ -136,7 +136,7 @@ static const struct listing_column columns[] = {
     {"better_than_random", NULL, 0},
 };
 
-static enum error print_csv(const struct status *status)
+static enum error print_row(const struct status *status, enum format format)
 {
     static const enum candidate_status shown[] = {
         CANDIDATE_QUEUED,  CANDIDATE_RUNNING, CANDIDATE_DONE,  CANDIDATE_DIVERGED,
@@ -145,7 +145,7 @@ static enum error print_csv(const struct status *status)
     const char *word;
     struct listing listing;
     const struct report *report = &status->results.report;
-    listing_begin(&listing, FORMAT_CSV, columns, sizeof columns / sizeof columns[0]);
+    listing_begin(&listing, format, columns, sizeof columns / sizeof columns[0]);
     listing_text(&listing, status->results.run.name);
     listing_text(&listing, state_word(status));
     listing_time(&listing, status->results.run.created_utc_us);
@@ -192,16 +192,16 @@ static enum error run(struct arguments *arguments)
         TRY(command_next(&id, &value, arguments));
         if (id == 0)
             break;
-        TRY(format_parse(&format, value));
+        TRY(format_parse_json(&format, value));
     }
     const char *directory = arguments->operands[0];
     TRY(run_store_path(path, directory));
     TRY(store_open(&store, path, false));
     TRY(read_status(&status, directory, store));
-    if (format == FORMAT_CSV)
-        TRY(print_csv(&status));
-    else
+    if (format == FORMAT_TEXT)
         print_text(&status, directory);
+    else
+        TRY(print_row(&status, format));
 out:
     results_free(&status.results);
     enum error closed = store_close(store);
@@ -209,7 +209,7 @@ out:
 }
 
 static const struct option_row options[] = {
-    {"format", OPTION_FORMAT, "text|csv", "for reading, or one row of CSV"},
+    {"format", OPTION_FORMAT, "text|csv|json", "for reading, or one row for programs"},
     {0},
 };
 
@@ -218,7 +218,7 @@ const struct command command_status = {
     .operands = "DIR",
     .summary = "Say how far a run is; it may be live",
     .examples = "clade status runs/20260131-021500\n"
-                "clade status runs/20260131-021500 --format csv\n",
+                "clade status runs/20260131-021500 --format json\n",
     .text = "",
     .options = options,
     .least = 1,

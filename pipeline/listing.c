@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "outputs/json.h"
 #include "pipeline/base/clock.h"
 
 enum error format_parse(enum format *format, const char *word)
@@ -17,6 +18,15 @@ enum error format_parse(enum format *format, const char *word)
         *format = FORMAT_CSV;
     else
         return error_set(ERR_USAGE, "--format %.40s: expected text or csv", word);
+    return ERR_NONE;
+}
+
+enum error format_parse_json(enum format *format, const char *word)
+{
+    if (strcmp(word, "json") == 0)
+        *format = FORMAT_JSON;
+    else if (format_parse(format, word) != ERR_NONE)
+        return error_set(ERR_USAGE, "--format %.40s: expected text, csv or json", word);
     return ERR_NONE;
 }
 
@@ -36,6 +46,19 @@ static bool in_csv(const struct listing *listing)
     return listing->columns[listing->next].name != NULL;
 }
 
+/* Where the value of the next cell goes, behind its name. */
+static struct text *json_value(struct listing *listing)
+{
+    struct text *json = &listing->json;
+    bool first = true;
+    for (int i = 0; i < listing->next; i++)
+        first = first && listing->columns[i].name == NULL;
+    text_append(json, !first ? ",\n   " : json->length > 0 ? ",\n  {" : "  {");
+    json_string(json, listing->columns[listing->next].name);
+    text_append(json, ": ");
+    return json;
+}
+
 static void add_cell(struct listing *listing, const char *cell, bool right)
 {
     const struct listing_column *column = &listing->columns[listing->next];
@@ -46,6 +69,8 @@ static void add_cell(struct listing *listing, const char *cell, bool right)
     if (++listing->next == listing->column_count) {
         listing->next = 0;
         csv_end_row(&listing->csv);
+        if (listing->json.length > 0)
+            text_append(&listing->json, "}");
     }
 }
 
@@ -62,8 +87,10 @@ void listing_begin(struct listing *listing, enum format format,
 
 void listing_text(struct listing *listing, const char *text)
 {
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_text(&listing->csv, text);
+        json_string(json_value(listing), text);
+    }
     add_cell(listing, text, false);
 }
 
@@ -71,8 +98,10 @@ void listing_integer(struct listing *listing, int64_t value)
 {
     char cell[32];
     snprintf(cell, sizeof cell, "%" PRId64, value);
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_integer(&listing->csv, value);
+        text_append(json_value(listing), cell);
+    }
     add_cell(listing, cell, true);
 }
 
@@ -81,15 +110,19 @@ void listing_number(struct listing *listing, double value)
     char cell[64] = "";
     if (!isnan(value))
         snprintf(cell, sizeof cell, "%.*f", listing->columns[listing->next].digits, value);
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_number(&listing->csv, value);
+        json_number(json_value(listing), value, 9);
+    }
     add_cell(listing, cell, true);
 }
 
 void listing_missing(struct listing *listing)
 {
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_missing(&listing->csv);
+        text_append(json_value(listing), "null");
+    }
     add_cell(listing, "", false);
 }
 
@@ -97,8 +130,10 @@ void listing_time(struct listing *listing, int64_t utc_us)
 {
     char cell[CLOCK_UTC_SIZE];
     clock_utc_text(cell, utc_us);
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_time(&listing->csv, utc_us);
+        json_string(json_value(listing), cell);
+    }
     add_cell(listing, cell, false);
 }
 
@@ -106,8 +141,10 @@ void listing_bytes(struct listing *listing, uint64_t bytes)
 {
     char cell[BYTES_TEXT_SIZE];
     bytes_text(cell, (double)bytes);
-    if (in_csv(listing))
+    if (in_csv(listing)) {
         csv_put_integer(&listing->csv, (int64_t)bytes);
+        text_printf(json_value(listing), "%" PRIu64, bytes);
+    }
     add_cell(listing, cell, true);
 }
 
@@ -144,6 +181,7 @@ static void print_columns(const struct listing *listing, int shown)
 void listing_free(struct listing *listing)
 {
     csv_free_rows(&listing->csv);
+    text_free(&listing->json);
     text_free(&listing->cells);
     text_free(&listing->right);
 }
@@ -156,6 +194,10 @@ enum error listing_print(struct listing *listing)
         err = text_status(&listing->cells);
     if (err == ERR_NONE)
         err = text_status(&listing->right);
+    if (err == ERR_NONE)
+        err = text_status(&listing->json);
+    if (err == ERR_NONE && listing->format == FORMAT_JSON)
+        printf("[\n%s\n]\n", listing->json.data != NULL ? listing->json.data : "");
     if (err == ERR_NONE && listing->format == FORMAT_CSV)
         fwrite(listing->csv.text.data, 1, listing->csv.text.length, stdout);
     if (err == ERR_NONE && listing->format == FORMAT_TEXT) {

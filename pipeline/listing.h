@@ -1,6 +1,6 @@
 /*
- * A table on standard output: aligned text for people, or CSV (outputs/csv.h) for programs, from
- * the same cells.
+ * A table on standard output: aligned text for people, or CSV (outputs/csv.h) or JSON (an array of
+ * objects, null for what is missing) for programs, from the same cells.
  */
 #ifndef CLADE_PIPELINE_LISTING_H
 #define CLADE_PIPELINE_LISTING_H
@@ -10,13 +10,16 @@
 #include "outputs/csv.h"
 #include "pipeline/base/error.h"
 
-enum format { FORMAT_TEXT, FORMAT_CSV };
+enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
 
 /* "text" or "csv"; else ERR_USAGE. */
 enum error format_parse(enum format *format, const char *word);
 
+/* "json" too. */
+enum error format_parse_json(enum format *format, const char *word);
+
 struct listing_column {
-    const char *name;    /* in CSV; NULL: not there */
+    const char *name;    /* in CSV and JSON; NULL: not there */
     const char *heading; /* in text; NULL: not shown there */
     int digits;          /* of numbers in text, after the point */
 };
@@ -26,6 +29,7 @@ struct listing {
     const struct listing_column *columns;
     int column_count;
     struct csv_rows csv;
+    struct text json;
     struct text cells; /* NUL-separated, headings first */
     struct text right; /* one character a cell: 'r' when it stands at the right */
     int next;          /* the column of the next cell */

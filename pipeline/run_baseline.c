@@ -4,6 +4,7 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/deadline.h"
+#include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
 #include "stages/baseline.h"
 #include "stages/objective.h"
@@ -121,15 +122,14 @@ static void baseline_tick(double images_per_s, void *user)
     struct run *run = user;
     const struct candidate *best =
         objective_best(run->baseline, run->baseline_count, -1, &run->settings.search);
-    progress_draw(
-        &run->progress,
-        &(struct progress_state){.stage = "random search",
-                                 .done = (int64_t)count_ended(run),
-                                 .total = (int64_t)count_wanted(run),
-                                 .best_accuracy = best != NULL ? best->validation_accuracy : NAN,
-                                 .best_parameters = best != NULL ? best->cost.parameters : 0,
-                                 .images_per_s = images_per_s,
-                                 .left_s = NAN});
+    run_draw(run, &(struct progress_state){
+                      .stage = "random search",
+                      .done = (int64_t)count_ended(run),
+                      .total = (int64_t)count_wanted(run),
+                      .best_accuracy = best != NULL ? best->validation_accuracy : NAN,
+                      .best_parameters = best != NULL ? best->cost.parameters : 0,
+                      .images_per_s = images_per_s,
+                      .left_s = NAN});
 }
 
 enum error run_baseline(struct run *run)

@@ -1,6 +1,7 @@
 /* The stage confirm: finalists are trained again, and meet the test images. */
 #include <stdlib.h>
 
+#include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
 #include "stages/baseline.h"
 #include "stages/confirm.h"
@@ -24,8 +25,7 @@ static void confirm_tick(double images_per_s, void *user)
     struct store_counts counts;
     if (store_count(&counts, run->store, JOB_CONFIRM) != ERR_NONE)
         return;
-    progress_draw(&run->progress,
-                  &(struct progress_state){.stage = "confirm",
+    run_draw(run, &(struct progress_state){.stage = "confirm",
                                            .done = counts.final,
                                            .total = counts.total,
                                            .best_accuracy = best->validation_accuracy,

@@ -14,12 +14,15 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/fingerprint.h"
+#include "pipeline/run_progress.h"
 
 static void log_line(enum log_level level, const char *text, void *user)
 {
-    const struct run *run = user;
+    struct run *run = user;
     char now[CLOCK_UTC_SIZE], line[2200];
-    clock_utc_text(now, clock_utc_us());
+    int64_t now_us = clock_utc_us();
+    progress_event(&run->progress, level, text, now_us);
+    clock_utc_text(now, now_us);
     int length = snprintf(line, sizeof line, "%s %s %s\n", now, log_level_name(level), text);
     if (length >= (int)sizeof line)
         length = (int)sizeof line - 1;
@@ -77,8 +80,9 @@ static enum error write_settings(const struct run *run, const struct text *ini)
 
 static void empty(struct run *run)
 {
+    enum progress_level level = run->progress.level;
     *run = (struct run){.lock = -1, .log = -1, .images = -1, .began_s = clock_monotonic_s()};
-    progress_init(&run->progress, stderr);
+    progress_init(&run->progress, stderr, level);
 }
 
 enum error run_begin(struct run *run, const struct settings *settings,
@@ -89,8 +93,10 @@ enum error run_begin(struct run *run, const struct settings *settings,
     char path[RUN_PATH_SIZE];
     empty(run);
     run->settings = *settings;
+    run_say(run, "reads the training images");
     TRY(read_data(&run->info, run));
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
+    run_say(run, "looks for devices");
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     settings_print(&ini, settings, origins);
     TRY(text_status(&ini));
@@ -123,6 +129,7 @@ enum error run_resume(struct run *run, const char *directory)
     TRY(store_open(&run->store, path, true));
     TRY(store_read_run(&run->info, run->store));
     TRY(run_read_settings(&run->settings, NULL, run->store));
+    run_say(run, "reads the training images");
     TRY(read_data(&now, run));
     if (now.training_images != run->info.training_images ||
         now.data_check != run->info.data_check) {
@@ -133,6 +140,7 @@ enum error run_resume(struct run *run, const char *directory)
         goto out;
     }
     TRY(space_init(&run->space, &run->settings.space, &run->info.shape));
+    run_say(run, "looks for devices");
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     TRY(open_log(run));
     TRY(store_recover(&requeued, run->store));

@@ -6,6 +6,8 @@
 #include "pipeline/base/error.h"
 #include "pipeline/pipeline.h"
 
+/* Of *run, run_begin() and run_resume() read progress.level and set all else. */
+
 /*
  * A new run. Settings, data, space and devices are checked before the directory is made, so a
  * mistake leaves nothing behind. `wanted` is the directory, NULL: one in outputs.dir.

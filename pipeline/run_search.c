@@ -6,6 +6,7 @@
 #include "pipeline/deadline.h"
 #include "pipeline/results.h"
 #include "pipeline/run_memory.h"
+#include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
 #include "stages/evolve.h"
 #include "stages/objective.h"
@@ -159,7 +160,7 @@ static void search_tick(double images_per_s, void *user)
     struct run *run = user;
     struct progress_state state;
     search_progress(&state, run, images_per_s);
-    progress_draw(&run->progress, &state);
+    run_draw(run, &state);
 }
 
 /* Writes the files of generations that have become complete. */

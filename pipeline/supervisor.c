@@ -41,7 +41,9 @@ struct seat {
     int deaths;          /* in a row, without a commit between them */
     double start_at_s;   /* SEAT_EMPTY: not before */
     double since_s;      /* of SEAT_STARTING and SEAT_BUSY */
-    struct job job;      /* SEAT_BUSY: its id, kind and attempt */
+    struct job job;      /* SEAT_BUSY: what REPORT_CLAIMED says of it */
+    int epoch;           /* SEAT_BUSY: how many have ended */
+    bool ready;          /* it has opened its device */
     double images_per_s; /* of the last epoch; NAN: not known */
     bool overdue;        /* killed because it took too long */
     enum error err;      /* that it reported before it ended */
@@ -126,7 +128,7 @@ static enum error start(struct supervisor *s, size_t i)
                      s->plan.images));
     enter(seat, SEAT_STARTING);
     seat->images_per_s = NAN;
-    seat->overdue = false;
+    seat->overdue = seat->ready = false;
     seat->err = ERR_NONE;
     seat->text[0] = '\0';
     log_event(LOG_DEBUG, "worker %" PRId64 " starts on slot %zu (%s)", seat->worker, i,
@@ -201,6 +203,7 @@ static void hear(struct supervisor *s, struct seat *seat, const struct report_me
 {
     switch (message->type) {
     case REPORT_READY:
+        seat->ready = true;
         break;
     case REPORT_IDLE:
         seat->state = SEAT_IDLE;
@@ -208,10 +211,16 @@ static void hear(struct supervisor *s, struct seat *seat, const struct report_me
         break;
     case REPORT_CLAIMED:
         enter(seat, SEAT_BUSY);
-        seat->job =
-            (struct job){.id = message->job, .kind = message->kind, .attempt = message->attempt};
+        seat->job = (struct job){.id = message->job,
+                                 .kind = message->kind,
+                                 .attempt = message->attempt,
+                                 .replicate = message->replicate,
+                                 .epochs = message->epochs,
+                                 .candidate = message->candidate};
+        seat->epoch = 0;
         break;
     case REPORT_EPOCH:
+        seat->epoch = message->epoch;
         seat->images_per_s = message->images_per_s;
         break;
     case REPORT_COMMITTED:
@@ -331,6 +340,48 @@ static int read_signals(struct supervisor *s)
         if (info.ssi_signo != SIGCHLD)
             stop = (int)info.ssi_signo;
     return stop;
+}
+
+static void describe_seat(struct progress_slot *slot, const struct seat *seat)
+{
+    static const char *const words[] = {[SEAT_EMPTY] = "waits before it starts again",
+                                        [SEAT_STARTING] = "starts",
+                                        [SEAT_IDLE] = "idle",
+                                        [SEAT_RETIRED] = "given up"};
+    const struct job *job = &seat->job;
+    size_t size = sizeof slot->doing;
+    if (seat->state != SEAT_BUSY) {
+        bool between = seat->state == SEAT_STARTING && seat->ready;
+        bool never = seat->state == SEAT_EMPTY && seat->deaths == 0;
+        snprintf(slot->doing, size, "%s",
+                 between ? "looks for work"
+                 : never ? "not needed yet"
+                         : words[seat->state]);
+        return;
+    }
+    const char *kind = job->kind == JOB_BASELINE ? "random " : "";
+    int n = snprintf(slot->doing, size, "%sc%06" PRId64, kind, job->candidate);
+    if (job->kind == JOB_CONFIRM)
+        n += snprintf(slot->doing + n, size - (size_t)n, " seed %d", job->replicate + 1);
+    else if (job->attempt > 1)
+        n += snprintf(slot->doing + n, size - (size_t)n, " attempt %d", job->attempt);
+    if (seat->epoch < job->epochs)
+        snprintf(slot->doing + n, size - (size_t)n, ", epoch %d of %d", seat->epoch + 1,
+                 job->epochs);
+    else
+        snprintf(slot->doing + n, size - (size_t)n, ", scoring");
+}
+
+void supervisor_slots(struct progress_slot *slots, const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->plan.slot_count; i++) {
+        const struct seat *seat = &s->seats[i];
+        slots[i] = (struct progress_slot){
+            .device = s->plan.slots[i].device.info.name,
+            .images_per_s = seat->images_per_s,
+            .seconds = seat->since_s > 0 ? clock_monotonic_s() - seat->since_s : 0};
+        describe_seat(&slots[i], seat);
+    }
 }
 
 static double images_per_s(const struct supervisor *s)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "outputs/progress.h"
 #include "pipeline/base/error.h"
 #include "pipeline/slots.h"
 #include "pipeline/store.h"
@@ -55,6 +56,10 @@ enum error supervisor_create(struct supervisor **out, const struct supervisor_pl
  * dead and what they held is queued again: the store is consistent, and the run can be resumed.
  */
 enum error supervisor_work(struct supervisor *supervisor, const struct supervisor_hooks *hooks);
+
+/* What each of plan.slot_count slots does now: fills slots[0..slot_count). `device` is borrowed from
+   the plan. */
+void supervisor_slots(struct progress_slot *slots, const struct supervisor *supervisor);
 
 /* Lets the workers go and waits for them. NULL is allowed. */
 enum error supervisor_destroy(struct supervisor *supervisor);

@@ -125,7 +125,9 @@ static bool on_epoch(const struct train_progress *progress, void *user)
                           .seconds = progress->seconds,
                           .images_per_s = progress->images_per_s};
     watch->err = store_add_epoch(watch->worker->store, watch->worker->id, watch->job, &epoch);
-    report(&(struct report_message){.type = REPORT_EPOCH, .images_per_s = progress->images_per_s});
+    report(&(struct report_message){.type = REPORT_EPOCH,
+                                    .epoch = progress->epoch,
+                                    .images_per_s = progress->images_per_s});
     if (watch->err != ERR_NONE)
         snprintf(watch->message, sizeof watch->message, "%s", error_message());
     return watch->err == ERR_NONE;
@@ -209,8 +211,13 @@ static enum error do_job(struct worker *worker, const struct job *job)
     float *weights = NULL;
     bool accepted;
     double start = clock_monotonic_s();
-    report(&(struct report_message){
-        .type = REPORT_CLAIMED, .job = job->id, .kind = job->kind, .attempt = job->attempt});
+    report(&(struct report_message){.type = REPORT_CLAIMED,
+                                    .job = job->id,
+                                    .kind = job->kind,
+                                    .attempt = job->attempt,
+                                    .replicate = job->replicate,
+                                    .epochs = job->epochs,
+                                    .candidate = job->candidate});
     TRY(fault_inject(job));
     err = job->kind != JOB_CONFIRM
               ? train_search(&result, worker, job, &watch)

@@ -86,7 +86,7 @@ def check_against_program(clade, shell):
     check("commands", sorted(shell.choices("")),
           sorted(commands + ["help", "--help", "--version"]))
     for command in commands:
-        options = re.findall(r"^  (--[a-z-]+)", output(clade, command, "--help"), re.MULTILINE)
+        options = re.findall(r"^  (?:-., )?(--[a-z-]+)", output(clade, command, "--help"), re.MULTILINE)
         if len(options) == 1:
             check(command, shell.line(f"{command} --\t"), [command, *options])
         else:

@@ -73,6 +73,52 @@ static void fits_every_width(void **state)
     }
 }
 
+static void fills_a_block(void **state)
+{
+    (void)state;
+    struct progress_slot slots[12];
+    for (size_t i = 0; i < 12; i++)
+        slots[i] =
+            (struct progress_slot){"a \x1b[2J device of a very long name indeed, of the kind "
+                                   "that drivers give",
+                                   "c000123, epoch 2 of 3", i == 0 ? NAN : 760, 12};
+    struct progress_event events[2] = {{1769825700000000, LOG_INFO, "stage evolve"},
+                                       {1769825760000000, LOG_WARNING, "worker 3\nended"}};
+    struct progress_state whole = half;
+    whole.front_size = 12;
+    whole.slots = slots;
+    whole.slot_count = 2;
+    struct text block = {0};
+    progress_format_block(&block, &whole, events, 2, 79, 24, false);
+    assert_string_equal(
+        block.data,
+        "search  120/240  [##########..........]  2 h 05 min left\n"
+        "best 0.9123 (59546 parameters)  front of 12  1520 images/s  3 failed\n"
+        "  slot 0   c000123, epoch 2 of 3                             12 s  a ?[2J devic\n"
+        "  slot 1   c000123, epoch 2 of 3          760 images/s       12 s  a ?[2J devic\n"
+        "  02:15:00  stage evolve\n"
+        "  02:16:00  ! worker 3?ended\n");
+    text_free(&block);
+
+    /* At every size it keeps to it, whatever there is to say. */
+    whole.slot_count = 12;
+    for (int rows = PROGRESS_BLOCK_ROWS; rows < 30; rows++) {
+        for (int width = PROGRESS_BLOCK_WIDTH; width < 140; width += 13) {
+            progress_format_block(&block, &whole, events, 2, width, rows, false);
+            int lines = 0;
+            for (const char *line = block.data; *line != '\0'; lines++) {
+                size_t length = strcspn(line, "\n");
+                assert_in_range(length, 1, width);
+                line += length + 1;
+            }
+            assert_int_equal(lines, rows - 1 < 16 ? rows - 1 : 16);
+            assert_non_null(strstr(block.data, rows < 17 ? " more slots\n" : "slot 11"));
+            assert_non_null(strstr(block.data, "! worker 3"));
+            text_free(&block);
+        }
+    }
+}
+
 static void dates_a_generation(void **state)
 {
     (void)state;
@@ -104,7 +150,7 @@ static void draws_nothing_into_a_file(void **state)
     FILE *file = tmpfile();
     assert_non_null(file);
     struct progress progress;
-    progress_init(&progress, file);
+    progress_init(&progress, file, PROGRESS_NORMAL);
     assert_false(progress.terminal);
     progress_draw(&progress, &half);
     progress_clear(&progress);
@@ -146,7 +192,7 @@ static void draws_on_a_terminal(void **state)
     FILE *terminal;
     int master = open_terminal(&terminal, 41);
     struct progress progress;
-    progress_init(&progress, terminal);
+    progress_init(&progress, terminal, PROGRESS_NORMAL);
     assert_true(progress.terminal && progress.colour);
 
     progress_draw(&progress, &half);
@@ -175,16 +221,16 @@ static void minds_the_environment(void **state)
     struct progress progress;
     setenv("TERM", "xterm", 1);
     setenv("NO_COLOR", "1", 1);
-    progress_init(&progress, terminal);
+    progress_init(&progress, terminal, PROGRESS_NORMAL);
     assert_true(progress.terminal && !progress.colour);
     setenv("NO_COLOR", "", 1); /* an empty one does not count (no-color.org) */
-    progress_init(&progress, terminal);
+    progress_init(&progress, terminal, PROGRESS_NORMAL);
     assert_true(progress.colour);
     setenv("TERM", "dumb", 1);
-    progress_init(&progress, terminal);
+    progress_init(&progress, terminal, PROGRESS_NORMAL);
     assert_false(progress.terminal || progress.colour);
     unsetenv("TERM");
-    progress_init(&progress, terminal);
+    progress_init(&progress, terminal, PROGRESS_NORMAL);
     assert_false(progress.terminal);
     fclose(terminal);
     close(master);
@@ -196,6 +242,7 @@ int main(void)
         cmocka_unit_test(says_everything_when_there_is_room),
         cmocka_unit_test(leaves_out_what_is_not_known),
         cmocka_unit_test(fits_every_width),
+        cmocka_unit_test(fills_a_block),
         cmocka_unit_test(dates_a_generation),
         cmocka_unit_test(draws_nothing_into_a_file),
         cmocka_unit_test(draws_on_a_terminal),
