@@ -27,13 +27,11 @@ def describe():
     for processes, threads in sorted({(1, cores), (1, 1), (cores, 1)}):
         name = peer.setting_name(processes, threads)
         settings.append([name, processes, ["--threads", str(threads)]])
-        settings.append(
-            [name + ", channels last", processes, ["--threads", str(threads), "--channels-last"]]
-        )
+    refinements = [["channels last", ["--channels-last"]]]
     if int(torch.__version__.split(".", maxsplit=1)[0]) < 2:
-        refinements = [["foreach optimizer", ["--optimizer", "foreach"]]]
+        refinements += [["foreach optimizer", ["--optimizer", "foreach"]]]
     else:
-        refinements = [
+        refinements += [
             ["fused optimizer", ["--optimizer", "fused"]],
             ["compiled", ["--compile"]],
         ]

@@ -80,7 +80,8 @@ class Running:
 class Peer:
     """A peer's program: what it offers, and how fast it is."""
 
-    def __init__(self, name, python, norm, data):
+    def __init__(self, name, python, norm, data, without=()):
+        """`without`: names of refinements that are not tried."""
         self.command = [python, str(HERE / f"peer_{name}.py")]
         self.norm, self.data = norm, data
         # Thread counts are the settings' to choose, not the caller's environment's.
@@ -100,7 +101,8 @@ class Peer:
             raise Failed(last_line(result.stderr) or f"{name}: exit code {result.returncode}")
         offer = json.loads(result.stdout)
         self.title, self.version = offer["peer"], offer["version"]
-        self.settings, self.refinements = offer["settings"], offer["refinements"]
+        self.settings = offer["settings"]
+        self.refinements = [more for more in offer["refinements"] if more[0] not in without]
 
     @contextlib.contextmanager
     def started(self, genome, batch, setting):

@@ -51,6 +51,11 @@ def code(value):
     return f"`{value}`"
 
 
+def read_csv(printed):
+    """Rows of a table that was printed as CSV, cells as text."""
+    return list(csv.DictReader(printed.splitlines()))
+
+
 def print_csv(rows, facts):
     """Numbers bare with six digits, a missing one empty; the facts in each row's last columns."""
     writer = csv.writer(sys.stdout)

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""bench/: genomes, and bench/compare against stand-ins for clade and for a peer."""
+"""bench/: genomes, bench/compare against stand-ins for clade and for a peer, bench/start against
+one for clade, and how bench/results keeps its file."""
 
 import csv
+import importlib.machinery
+import importlib.util
 import os
 import subprocess
 import sys
@@ -30,6 +33,11 @@ CLADE = """#!/bin/sh
 case "$1" in
 --version) echo 'clade 9.8.7' ;;
 devices) printf 'platform,device,driver,status\\nPoCL,cpu,4.5,ok\\n,,,crashed\\n' ;;
+train) kept=$XDG_CACHE_HOME/kept
+       [ -e "$kept" ] || echo 'clade: compiling conv for cpu; this is done once' >&2
+       : >"$kept"
+       [ "$POCL_CACHE_DIR" = "$XDG_CACHE_HOME" ] || exit 3
+       echo 'epoch 1/1: loss 2.3, training accuracy 0.1' >&2 ;;
 run) printf '[space]\\nmin_layers = 3 ; default\\nmax_layers = 4\\nfilters = 8\\nkernels = 3\\n'
      printf 'activations = relu\\nmax_parameters = 0\\nmax_macs = 0\\n' ;;
 bench) case "$*" in *"training.norm=$NORM"*) ;; *) exit 2 ;; esac
@@ -184,6 +192,21 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
             for part in ("59546", "1.50", "25 %", "Stand-in images/s", "9.8.7", "PoCL 4.5, cpu"):
                 self.assertIn(part, result.stdout)
 
+    def test_summary_of_all_ratios(self):
+        self.peer(20)
+        for style in ("text", "markdown", "csv"):
+            result = self.compare("--genomes", GENOME, "--batch", "32,64", "--format", style)
+            line = "Geometric mean of the ratios: 1.50, least 1.50, of 2."
+            self.assertEqual(line in result.stdout, style != "csv", result.stderr)
+
+    def test_settings_that_are_not_tried(self):
+        self.peer(20)
+        result = self.compare("--genomes", GENOME, "--verbose")
+        self.assertIn("fast, worse: 2 images/s", result.stderr)
+        result = self.compare("--genomes", GENOME, "--verbose", "--without", "other,worse")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("worse", result.stderr)
+
     def test_batch_normalisation(self):
         # One parameter more for each of the 32 + 32 + 64 + 48 filters.
         self.peer(20, batch_norm=59546 + 176)
@@ -242,6 +265,76 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
             with self.subTest(arguments):
                 result = self.compare(*arguments)
                 self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+
+class Start(unittest.TestCase):
+    """bench/start as it is typed."""
+
+    def start(self):
+        with tempfile.TemporaryDirectory() as room:
+            clade = Path(room) / "clade"
+            clade.write_text(CLADE, encoding="ascii")
+            clade.chmod(0o755)
+            return subprocess.run(
+                [ROOT / "bench/start", "--clade", clade, "--driver", "system", "--runs", "3"]
+                + ["--genome", GENOME, "--format", "csv"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+    def test_warm_and_cold(self):
+        result = self.start()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        warm, cold = csv.DictReader(result.stdout.splitlines())
+        self.assertEqual((warm["cache"], warm["compiled"], warm["first_line_s"]), ("warm", "0", ""))
+        self.assertEqual((cold["cache"], cold["compiled"], cold["runs"]), ("cold", "1", "3"))
+        self.assertEqual((warm["limit_s"], cold["limit_s"]), ("2", "20"))
+        least, median, most = (
+            float(cold[key]) for key in ("first_step_min_s", "first_step_s", "first_step_max_s")
+        )
+        self.assertTrue(0 < float(cold["first_line_s"]) <= most and least <= median <= most)
+
+
+class Results(unittest.TestCase):
+    """bench/results keeps the parts that were not measured again."""
+
+    def setUp(self):
+        loader = importlib.machinery.SourceFileLoader("results", str(ROOT / "bench/results"))
+        self.results = importlib.util.module_from_spec(
+            importlib.util.spec_from_loader("results", loader)
+        )
+        loader.exec_module(self.results)
+
+    def test_parts_are_replaced_one_by_one(self):
+        with tempfile.TemporaryDirectory() as room:
+            path = Path(room) / "RESULTS.md"
+            order = ["a", "b", "c"]
+            self.results.write(path, order, {"c": "## C\n\n| 1 |\n", "a": "## A\n\ntext\n"})
+            once = path.read_text(encoding="utf-8")
+            self.assertTrue(once.startswith("# Results\n"))
+            self.assertLess(once.index("## A"), once.index("## C"))
+            kept = self.results.old_sections(once)
+            self.assertEqual(kept, {"a": "## A\n\ntext\n", "c": "## C\n\n| 1 |\n"})
+            self.results.write(path, order, {**kept, "b": "## B\n", "c": "## C\n\n| 2 |\n"})
+            twice = path.read_text(encoding="utf-8")
+            self.assertLess(twice.index("## A\n\ntext"), twice.index("## B"))
+            self.assertEqual(twice.replace("<!-- part b -->\n## B\n\n", "").replace("2", "1"), once)
+            self.assertEqual([file.name for file in Path(room).iterdir()], ["RESULTS.md"])
+
+    def test_what_is_measured(self):
+        for quick in (False, True):
+            parts = self.results.parts(quick)
+            self.assertEqual(len({part.name for part in parts}), len(parts))
+            for words in (words for part in parts if not part.needs for words in part.commands):
+                self.assertTrue(words[0] == "clade" or os.access(ROOT / words[0], os.X_OK))
+
+    def test_bad_command_lines(self):
+        for arguments in (["nothing"], ["--quick"]):
+            result = subprocess.run(
+                [ROOT / "bench/results", *arguments], capture_output=True, text=True, check=False
+            )
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
 
 
 class Watched(unittest.TestCase):
