@@ -19,7 +19,8 @@ enum { ROWS_MAX = LXW_ROW_MAX - 1, WIDE_TABLE = 18, SUMMARY_CHARACTERS = 44 };
    library. */
 struct book {
     lxw_workbook *workbook;
-    lxw_format *head, *date, *number, *title, *wrap;
+    lxw_format *head, *number_head, *date, *count, *number, *text, *title;
+    lxw_format *label, *left_count, *left_number, *wrap; /* of the summary */
     const struct report *report;
     lxw_error failed;
 };
@@ -81,17 +82,19 @@ static double excel_days(int64_t utc_us)
 }
 
 static void put_cell(struct book *book, lxw_worksheet *sheet, lxw_row_t row, lxw_col_t col,
-                     enum column_type type, const struct cell *cell)
+                     enum column_type type, const struct cell *cell, bool summary)
 {
     switch (type) {
     case COLUMN_INTEGER:
-        keep(book, worksheet_write_number(sheet, row, col, (double)cell->integer, NULL));
+        keep(book, worksheet_write_number(sheet, row, col, (double)cell->integer,
+                                          summary ? book->left_count : book->count));
         break;
     case COLUMN_NUMBER:
-        keep(book, worksheet_write_number(sheet, row, col, cell->number, book->number));
+        keep(book, worksheet_write_number(sheet, row, col, cell->number,
+                                          summary ? book->left_number : book->number));
         break;
     case COLUMN_TEXT:
-        put_text(book, sheet, row, col, cell->text, NULL);
+        put_text(book, sheet, row, col, cell->text, summary ? book->wrap : book->text);
         break;
     case COLUMN_TIME:
         keep(book, worksheet_write_number(sheet, row, col, excel_days(cell->integer), book->date));
@@ -104,8 +107,9 @@ static double column_width(const struct column *column)
     double name = (double)strlen(column->name) + 4; /* the filter's button */
     double content = column->type == COLUMN_TIME              ? 20
                      : strstr(column->name, "genome") != NULL ? 90
-                     : strcmp(column->name, "device") == 0    ? 32
-                     : strcmp(column->name, "run") == 0       ? 18
+                     : strcmp(column->name, "device") == 0    ? 36
+                     : strcmp(column->name, "run") == 0       ? 20
+                     : strcmp(column->name, "seed") == 0      ? 20
                                                               : 11;
     return name > content ? name : content;
 }
@@ -122,7 +126,10 @@ static lxw_worksheet *put_table(lxw_row_t *rows, struct book *book, const char *
         const struct column *column = &table->columns[c];
         lxw_col_t col = (lxw_col_t)c;
         keep(book, worksheet_set_column(sheet, col, col, column_width(column), NULL));
-        keep(book, worksheet_write_string(sheet, 0, col, column->name, book->head));
+        keep(book, worksheet_write_string(sheet, 0, col, column->name,
+                                          column->type == COLUMN_TEXT || column->type == COLUMN_TIME
+                                              ? book->head
+                                              : book->number_head));
     }
     for (size_t i = 0; i < count && row < ROWS_MAX; i++) {
         const void *record = get(book->report, i);
@@ -132,7 +139,7 @@ static lxw_worksheet *put_table(lxw_row_t *rows, struct book *book, const char *
         for (size_t c = 0; c < table->column_count; c++) {
             table_cell(&cell, &table->columns[c], record, &context);
             if (!cell.missing)
-                put_cell(book, sheet, row, (lxw_col_t)c, table->columns[c].type, &cell);
+                put_cell(book, sheet, row, (lxw_col_t)c, table->columns[c].type, &cell, false);
         }
     }
     worksheet_freeze_panes(sheet, 1, 0);
@@ -162,15 +169,14 @@ static void put_facts(struct book *book, lxw_worksheet *sheet)
     for (size_t c = 1; c < runs_table.column_count; c++) {
         const struct column *column = &runs_table.columns[c];
         lxw_row_t row = (lxw_row_t)(c + 1);
-        keep(book, worksheet_write_string(sheet, row, 0, column->name, book->head));
+        keep(book, worksheet_write_string(sheet, row, 0, column->name, book->label));
         table_cell(&cell, column, book->report, &context);
+        if (!cell.missing)
+            put_cell(book, sheet, row, 1, column->type, &cell, true);
         if (!cell.missing && column->type == COLUMN_TEXT) {
             /* The library measures no text: a row of several lines needs its height. */
             double lines = floor((double)strlen(cell.text) / SUMMARY_CHARACTERS) + 1;
-            put_text(book, sheet, row, 1, cell.text, book->wrap);
             keep(book, worksheet_set_row(sheet, row, 15 * fmin(lines, 27), NULL));
-        } else if (!cell.missing) {
-            put_cell(book, sheet, row, 1, column->type, &cell);
         }
         keep(book, worksheet_write_string(sheet, row, 2, column->unit, NULL));
     }
@@ -276,11 +282,11 @@ static void put_dictionary(struct book *book)
         for (size_t i = 0; i < all_tables[t]->column_count; i++) {
             const struct column *column = &all_tables[t]->columns[i];
             row++;
-            keep(book, worksheet_write_string(sheet, row, 0, all_tables[t]->file, NULL));
-            keep(book, worksheet_write_string(sheet, row, 1, column->name, NULL));
-            keep(book, worksheet_write_string(sheet, row, 2, column_type_name(column->type), NULL));
-            keep(book, worksheet_write_string(sheet, row, 3, column->unit, NULL));
-            keep(book, worksheet_write_string(sheet, row, 4, column->help, NULL));
+            const char *const cells[] = {all_tables[t]->file, column->name,
+                                         column_type_name(column->type), column->unit,
+                                         column->help};
+            for (lxw_col_t c = 0; c < 5; c++)
+                keep(book, worksheet_write_string(sheet, row, c, cells[c], book->text));
         }
     worksheet_freeze_panes(sheet, 1, 0);
     worksheet_set_landscape(sheet);
@@ -309,6 +315,43 @@ static void put_sheets(struct book *book)
     worksheet_fit_to_pages(summary, 1, 1);
 }
 
+/* `number`: how it is shown, NULL as it is. An indent keeps cells that touch apart. */
+static lxw_format *add_format(struct book *book, const char *number, uint8_t align, uint8_t indent)
+{
+    lxw_format *format = workbook_add_format(book->workbook);
+    if (number != NULL)
+        format_set_num_format(format, number);
+    format_set_align(format, align);
+    format_set_indent(format, indent);
+    return format;
+}
+
+static void make_formats(struct book *book)
+{
+    static const char count[] = "#,##0", number[] = "0.0000", date[] = "yyyy-mm-dd hh:mm:ss";
+    book->head = add_format(book, NULL, LXW_ALIGN_LEFT, 1);
+    format_set_bold(book->head);
+    format_set_bottom(book->head, LXW_BORDER_THIN);
+    book->number_head = add_format(book, NULL, LXW_ALIGN_RIGHT, 2); /* the filter's button */
+    format_set_bold(book->number_head);
+    format_set_bottom(book->number_head, LXW_BORDER_THIN);
+    book->date = add_format(book, date, LXW_ALIGN_LEFT, 1);
+    book->count = add_format(book, count, LXW_ALIGN_RIGHT, 0);
+    book->number = add_format(book, number, LXW_ALIGN_RIGHT, 0);
+    book->text = add_format(book, NULL, LXW_ALIGN_LEFT, 1);
+    book->title = add_format(book, NULL, LXW_ALIGN_LEFT, 0);
+    format_set_bold(book->title);
+    format_set_font_size(book->title, 16);
+    book->label = add_format(book, NULL, LXW_ALIGN_LEFT, 0);
+    format_set_bold(book->label);
+    format_set_align(book->label, LXW_ALIGN_VERTICAL_TOP);
+    book->left_count = add_format(book, count, LXW_ALIGN_LEFT, 1);
+    book->left_number = add_format(book, number, LXW_ALIGN_LEFT, 1);
+    book->wrap = add_format(book, NULL, LXW_ALIGN_LEFT, 1);
+    format_set_text_wrap(book->wrap);
+    format_set_align(book->wrap, LXW_ALIGN_VERTICAL_TOP);
+}
+
 enum error workbook_write(const char *path, const struct report *report)
 {
     char temporary[PATH_MAX];
@@ -326,21 +369,7 @@ enum error workbook_write(const char *path, const struct report *report)
                                      .author = "clade",
                                      .created = (time_t)(report->first_start_us / 1000000)};
     keep(&book, workbook_set_properties(book.workbook, &properties));
-    book.head = workbook_add_format(book.workbook);
-    format_set_bold(book.head);
-    format_set_bottom(book.head, LXW_BORDER_THIN);
-    book.title = workbook_add_format(book.workbook);
-    format_set_bold(book.title);
-    format_set_font_size(book.title, 16);
-    book.date = workbook_add_format(book.workbook);
-    format_set_num_format(book.date, "yyyy-mm-dd hh:mm:ss");
-    format_set_align(book.date, LXW_ALIGN_LEFT);
-    book.number = workbook_add_format(book.workbook);
-    format_set_num_format(book.number, "0.0000");
-    book.wrap = workbook_add_format(book.workbook);
-    format_set_text_wrap(book.wrap);
-    format_set_align(book.wrap, LXW_ALIGN_LEFT);
-    format_set_align(book.wrap, LXW_ALIGN_VERTICAL_TOP);
+    make_formats(&book);
     put_sheets(&book);
     lxw_error closed = workbook_close(book.workbook);
     lxw_error failed = book.failed != LXW_NO_ERROR ? book.failed : closed;
