@@ -147,6 +147,7 @@ enum { PACK_MAX = 16 }; /* candidates that train in shared launches, at most */
 struct device_settings {
     char use[256]; /* "all", "cpu", "gpu" or a comma list of indices as `clade devices` shows */
     int slots;     /* a CPU device; 0: one a core */
+    int pack;      /* candidates of equal shapes that train at once on a slot, at most; 0: auto */
     int retries;   /* of a candidate whose worker died */
     double time_limit_s; /* a candidate; 0: none */
     enum conv_family conv;

@@ -259,6 +259,11 @@ const struct setting setting_table[] = {
      "Which OpenCL devices train, by type or by the indices that clade devices lists."},
     INTEGER(devices, slots, "0", "slots", 0, 1024,
             "Workers on a CPU device, each with its share of the cores. 0: one a core."),
+    INTEGER(devices, pack, "1", "candidates", 0, PACK_MAX,
+            "A slot trains up to so many candidates in shared launches when their networks have "
+            "equal shapes, such as the seeds of confirm; results are the same. 0: one on a CPU "
+            "device, on others one for every 8 compute units. Set search.in_flight to twice the "
+            "number of slots times this, or packs of a search stay small."),
     INTEGER(devices, retries, "2", "attempts", 0, 100,
             "How often a candidate is tried again after its worker died."),
     REAL(devices, time_limit_s, "0", "seconds", 0, 1e7,

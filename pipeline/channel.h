@@ -21,9 +21,9 @@ enum {
 enum report_type {
     REPORT_READY,     /* device and data are open */
     REPORT_IDLE,      /* nothing to claim; the worker waits for a byte */
-    REPORT_CLAIMED,   /* job, kind, attempt, candidate, replicate, epochs */
+    REPORT_CLAIMED,   /* job, kind, attempt, candidate, replicate, epochs, pack */
     REPORT_EPOCH,     /* the epoch that has ended, and its images_per_s */
-    REPORT_COMMITTED, /* the job is done */
+    REPORT_COMMITTED, /* the job, or all of the pack, is done */
     REPORT_FAILED     /* err, text: the worker ends */
 };
 
@@ -33,6 +33,7 @@ struct report_message {
     enum job_kind kind;
     int attempt, replicate, epochs, epoch;
     int64_t candidate;
+    int pack; /* jobs that are trained at once; what is said of a job is of the first one */
     double images_per_s;
     enum error err;
     char text[512];

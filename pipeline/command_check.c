@@ -313,10 +313,16 @@ static enum error find_slots(struct listing *listing, struct slot **slots, size_
         put(listing, "device", "ok", (double)n, "slots", "%d.%d %s: %zu slots",
             devices[i].info.platform, devices[i].info.device, devices[i].info.name, n);
     }
+    int64_t places = slots_places(*slots, *slot_count, settings->devices.pack);
     if (settings->search.in_flight < (int)*slot_count)
         put(listing, "slots", "warning", (double)*slot_count, "slots",
             "search.in_flight = %d is below the %zu slots: some of them will idle",
             settings->search.in_flight, *slot_count);
+    else if (settings->search.in_flight < 2 * places && places > (int64_t)*slot_count)
+        put(listing, "slots", "warning", (double)places, "candidates",
+            "the slots train %lld candidates at once: with search.in_flight = %d below twice that, "
+            "packs will stay small",
+            (long long)places, settings->search.in_flight);
 out:
     free(devices);
     return err;

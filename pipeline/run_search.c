@@ -208,10 +208,11 @@ static enum error search_advance(bool *finished, void *user)
     int64_t ended, waiting, failed;
     TRY(refresh_history(run));
     count_history(run, &ended, &waiting, &failed);
-    /* As deep a queue as there are slots: a worker that is done finds the next candidate at once,
-       and no candidate is proposed long before it is needed. */
+    /* As deep a queue as slots take at once: a worker that is done finds the next candidates at
+       once, and no candidate is proposed long before it is needed. */
+    int64_t places = slots_places(run->slots, run->slot_count, run->settings.devices.pack);
     while ((int64_t)run->history_count < search_cycles(search) && !run->closed &&
-           waiting < (int64_t)run->slot_count &&
+           waiting < places &&
            evolve_ready((int64_t)run->history_count, search, run->history, run->history_count)) {
         TRY(propose(run));
         waiting++;

@@ -7,6 +7,7 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/footprint.h"
+#include "stages/train.h"
 
 static bool is_cpu(const struct probed *device)
 {
@@ -144,6 +145,14 @@ enum error slots_find(struct slot **slots, size_t *count, struct probed **device
         free(probed);
     }
     return err;
+}
+
+int64_t slots_places(const struct slot *slots, size_t count, int pack)
+{
+    int64_t places = 0;
+    for (size_t i = 0; i < count; i++)
+        places += train_pack_size(&slots[i].device.info, pack);
+    return places;
 }
 
 size_t slots_on(const struct slot *slots, size_t count, const struct probed *device)

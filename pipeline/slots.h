@@ -4,6 +4,7 @@
 #define CLADE_PIPELINE_SLOTS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cl_kernels/device.h"
 #include "inputs/settings.h"
@@ -27,6 +28,9 @@ enum error slots_plan(struct slot **slots, size_t *count, const struct probed *d
 /* Probes and plans. *devices (may be NULL) gets the probed list, freed with free(). */
 enum error slots_find(struct slot **slots, size_t *count, struct probed **devices,
                       size_t *device_count, const struct device_settings *settings);
+
+/* How many candidates they train at once under devices.pack. */
+int64_t slots_places(const struct slot *slots, size_t count, int pack);
 
 /* How many of them are on this device. */
 size_t slots_on(const struct slot *slots, size_t count, const struct probed *device);

@@ -19,7 +19,7 @@
  *     is not a store, and store_open() says so.
  *  3. A job is in the file, queued, before any worker can see it. (kind, candidate, replicate) is
  *     unique, so writing a proposal twice is refused by the file itself.
- *  4. A claim moves one job from queued to running and inserts its attempt in one transaction. A
+ *  4. A claim moves jobs from queued to running and inserts their attempts in one transaction. A
  *     unique index allows one running attempt a job: two workers never hold the same job.
  *  5. A commit is accepted only while its attempt is still running under the same worker. Result,
  *     predictions, weights and the job's final state are one transaction. A worker that lost its
@@ -115,6 +115,16 @@ enum error store_add_confirm(struct store *store, const struct job *jobs, size_t
    the worker's row is closed. */
 enum error store_claim(struct job *job, bool *found, struct store *store, int64_t worker);
 
+/*
+ * The same for jobs that may train as a pack: the queued job with the lowest id, and others of its
+ * kind, epochs, train_images and shape (genome_same_shape()), in the order of id; *count is 0 when
+ * there is none. At most `most` (1..PACK_MAX), and no more than this worker's share of the queue,
+ * so that others do not idle. A job that was tried before is always alone: when a pack dies, who
+ * killed it is seen at the next attempt.
+ */
+enum error store_claim_pack(struct job jobs[PACK_MAX], int *count, struct store *store,
+                            int64_t worker, int most);
+
 /* One point of a learning curve; epoch counts from 1. Dropped when the claim is lost. */
 struct epoch {
     int epoch;
@@ -144,14 +154,14 @@ struct job_result {
 enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,
                         const struct job_result *result);
 
-/* What became of the claim that a dead worker held. */
+/* What became of the claims that a dead worker held. */
 enum release { RELEASE_NOTHING, RELEASE_QUEUED, RELEASE_FAILED };
 
 /*
  * Closes a worker's row with `ending` (a short text) and takes back what it held. `guilty` says
  * that the worker died of its own: such attempts count, and the job fails for good when there are
- * more than `retries` of them. Attempts that were stopped from outside do not count. `job` gets
- * the id of the job concerned, -1 if none; may be NULL.
+ * more than `retries` of them. Attempts that were stopped from outside do not count, nor do those
+ * of a pack. `job` gets the id of the (first) job concerned, -1 if none; may be NULL.
  */
 enum error store_release(enum release *what, int64_t *job, struct store *store, int64_t worker,
                          const char *ending, bool guilty, int retries);

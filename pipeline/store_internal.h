@@ -20,7 +20,7 @@
                 "search_deadline_utc_us, search_ended_utc_us FROM run")                            \
     X(SET_DEADLINES, "UPDATE run SET deadline_utc_us = ?1, search_deadline_utc_us = ?2")           \
     X(END_SEARCH, "UPDATE run SET search_ended_utc_us = ?1 WHERE search_ended_utc_us = 0")         \
-    X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = ?1 AND status = 'queued'")        \
+    X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = ?1 AND status = 'queued'")       \
     X(READ_PACE, "SELECT w.device, c.macs, 1.0 * j.epochs * a.train_images, t.seconds, "           \
                  "a.duration_s - t.seconds FROM attempts a JOIN (SELECT job, attempt, "            \
                  "sum(seconds) AS seconds FROM epochs GROUP BY job, attempt) t ON t.job = a.job "  \
@@ -43,7 +43,10 @@
     X(NEXT_JOB, "SELECT j.id, j.kind, j.candidate, j.replicate, j.attempts + 1, c.genome, "        \
                 "j.epochs, j.train_images, j.seed FROM jobs j JOIN candidates c "                  \
                 "ON c.id = j.candidate WHERE j.status = 'queued' AND EXISTS (SELECT 1 FROM "       \
-                "workers WHERE id = ?1 AND ended_utc_us IS NULL) ORDER BY j.id LIMIT 1")           \
+                "workers WHERE id = ?1 AND ended_utc_us IS NULL) ORDER BY j.id")                   \
+    X(SHARE_OF_QUEUE, "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'), "               \
+                      "(SELECT count(*) FROM workers WHERE ended_utc_us IS NULL)")                 \
+    X(COUNT_HELD, "SELECT count(*) FROM attempts WHERE worker = ?1 AND status = 'running'")        \
     X(TAKE_JOB, "UPDATE jobs SET status = 'running', attempts = attempts + 1 "                     \
                 "WHERE id = ?1 AND status = 'queued'")                                             \
     X(ADD_ATTEMPT, "INSERT INTO attempts (job, attempt, worker, status, guilty, started_utc_us) "  \
@@ -63,7 +66,7 @@
     X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(HELD_JOB, "SELECT job, attempt, started_utc_us FROM attempts WHERE worker = ?1 AND "         \
-                "status = 'running'")                                                              \
+                "status = 'running' ORDER BY job")                                                 \
     X(LOSE_ATTEMPT, "UPDATE attempts SET status = ?3, guilty = ?4, message = ?5, "                 \
                     "duration_s = ?6 WHERE job = ?1 AND attempt = ?2 AND status = 'running'")      \
     X(COUNT_GUILTY, "SELECT count(*) FROM attempts WHERE job = ?1 AND guilty = 1")                 \

@@ -75,14 +75,9 @@ out:
     return store_end(store, err);
 }
 
-static enum error next_job(struct job *job, bool *found, struct store *store, int64_t worker)
+/* The current row of STATEMENT_NEXT_JOB. */
+static enum error read_job(struct job *job, struct store *store)
 {
-    enum error err = ERR_NONE;
-    store_use(store, STATEMENT_NEXT_JOB);
-    store_bind_int(store, 1, worker);
-    TRY(store_step(found, store, "look for a job"));
-    if (!*found)
-        return ERR_NONE;
     *job = (struct job){.id = store_column_int(store, 0),
                         .kind = (enum job_kind)store_column_int(store, 1),
                         .candidate = store_column_int(store, 2),
@@ -91,35 +86,89 @@ static enum error next_job(struct job *job, bool *found, struct store *store, in
                         .epochs = (int)store_column_int(store, 6),
                         .train_images = (int)store_column_int(store, 7),
                         .seed = (uint64_t)store_column_int(store, 8)};
-    TRY(store_column_genome(&job->genome, store, 5));
+    return store_column_genome(&job->genome, store, 5);
+}
+
+/* Whether two jobs may train in one pack. */
+static bool match(const struct job *a, const struct job *b)
+{
+    return a->attempt == 1 && b->attempt == 1 && a->kind == b->kind && a->epochs == b->epochs &&
+           a->train_images == b->train_images && genome_same_shape(&a->genome, &b->genome);
+}
+
+/* `most`, or what is there for each worker when that is less. */
+static enum error share_of_queue(int *most, struct store *store)
+{
+    bool row;
+    store_use(store, STATEMENT_SHARE_OF_QUEUE);
+    enum error err = store_step(&row, store, "count jobs and workers");
+    if (err != ERR_NONE)
+        return err;
+    int64_t jobs = store_column_int(store, 0), workers = store_column_int(store, 1);
+    if (workers > 0 && (jobs + workers - 1) / workers < *most)
+        *most = (int)((jobs + workers - 1) / workers);
+    return ERR_NONE;
+}
+
+static enum error next_jobs(struct job *jobs, int *count, struct store *store, int64_t worker,
+                            int most)
+{
+    enum error err = ERR_NONE;
+    bool found;
+    store_use(store, STATEMENT_NEXT_JOB);
+    store_bind_int(store, 1, worker);
+    do {
+        struct job job;
+        TRY(store_step(&found, store, "look for a job"));
+        if (!found)
+            break;
+        TRY(read_job(&job, store));
+        if (*count == 0 || match(&job, &jobs[0]))
+            jobs[(*count)++] = job;
+    } while (*count < most && jobs[0].attempt == 1);
 out:
     return err;
 }
 
-enum error store_claim(struct job *job, bool *found, struct store *store, int64_t worker)
+enum error store_claim_pack(struct job jobs[PACK_MAX], int *count, struct store *store,
+                            int64_t worker, int most)
 {
-    *found = false;
+    assert(most >= 1 && most <= PACK_MAX);
+    int found = 0;
+    *count = 0;
     enum error err = store_begin(store);
     if (err != ERR_NONE)
         return err;
-    bool waiting = false;
-    int changes;
-    TRY(next_job(job, &waiting, store, worker));
-    if (waiting) {
+    if (most > 1)
+        TRY(share_of_queue(&most, store));
+    TRY(next_jobs(jobs, &found, store, worker, most));
+    for (int i = 0; i < found; i++) {
+        int changes;
         store_use(store, STATEMENT_TAKE_JOB);
-        store_bind_int(store, 1, job->id);
+        store_bind_int(store, 1, jobs[i].id);
         TRY(store_execute(&changes, store, "claim a job"));
         assert(changes == 1);
         store_use(store, STATEMENT_ADD_ATTEMPT);
-        store_bind_int(store, 1, job->id);
-        store_bind_int(store, 2, job->attempt);
+        store_bind_int(store, 1, jobs[i].id);
+        store_bind_int(store, 2, jobs[i].attempt);
         store_bind_int(store, 3, worker);
         store_bind_int(store, 4, clock_utc_us());
         TRY(store_execute(NULL, store, "claim a job"));
     }
 out:
     err = store_end(store, err);
-    *found = err == ERR_NONE && waiting;
+    *count = err == ERR_NONE ? found : 0;
+    return err;
+}
+
+enum error store_claim(struct job *job, bool *found, struct store *store, int64_t worker)
+{
+    struct job jobs[PACK_MAX];
+    int count;
+    enum error err = store_claim_pack(jobs, &count, store, worker, 1);
+    *found = count == 1;
+    if (*found)
+        *job = jobs[0];
     return err;
 }
 
@@ -255,14 +304,44 @@ static enum error count_guilty(int *count, struct store *store, int64_t job)
     return err;
 }
 
-/* Inside a transaction. */
-static enum error release(enum release *what, int64_t *job, struct store *store, int64_t worker,
-                          const char *ending, bool guilty, int retries)
+static enum error count_held(int *count, struct store *store, int64_t worker)
+{
+    bool row;
+    store_use(store, STATEMENT_COUNT_HELD);
+    store_bind_int(store, 1, worker);
+    enum error err = store_step(&row, store, "count claims");
+    *count = row ? (int)store_column_int(store, 0) : 0;
+    return err;
+}
+
+static enum error take_back(enum release *what, struct store *store, const struct claim *claim,
+                            const char *ending, bool guilty, int retries)
+{
+    enum error err = ERR_NONE;
+    int lost = 0;
+    TRY(count_guilty(&lost, store, claim->job));
+    bool failed = guilty && lost + 1 > retries;
+    store_use(store, STATEMENT_LOSE_ATTEMPT);
+    store_bind_int(store, 1, claim->job);
+    store_bind_int(store, 2, claim->attempt);
+    store_bind_text(store, 3, candidate_status_name(failed ? CANDIDATE_FAILED : CANDIDATE_LOST));
+    store_bind_int(store, 4, guilty);
+    store_bind_text(store, 5, ending);
+    store_bind_double(store, 6, 1e-6 * (double)(clock_utc_us() - claim->started_utc_us));
+    TRY(store_execute(NULL, store, "take a claim back"));
+    TRY(end_job(store, claim->job, failed ? CANDIDATE_FAILED : CANDIDATE_QUEUED));
+    *what = failed ? RELEASE_FAILED : RELEASE_QUEUED;
+out:
+    return err;
+}
+
+/* Inside a transaction. *held: how many claims were taken back. */
+static enum error release(enum release *what, int64_t *job, int *held, struct store *store,
+                          int64_t worker, const char *ending, bool guilty, int retries)
 {
     enum error err = ERR_NONE;
     struct claim claim;
     bool found;
-    int lost = 0;
     *what = RELEASE_NOTHING;
     *job = -1;
     store_use(store, STATEMENT_CLOSE_WORKER);
@@ -270,22 +349,14 @@ static enum error release(enum release *what, int64_t *job, struct store *store,
     store_bind_int(store, 2, clock_utc_us());
     store_bind_text(store, 3, ending);
     TRY(store_execute(NULL, store, "close a worker"));
-    TRY(held_claim(&claim, &found, store, worker));
-    if (!found)
-        return ERR_NONE;
-    TRY(count_guilty(&lost, store, claim.job));
-    bool failed = guilty && lost + 1 > retries;
-    store_use(store, STATEMENT_LOSE_ATTEMPT);
-    store_bind_int(store, 1, claim.job);
-    store_bind_int(store, 2, claim.attempt);
-    store_bind_text(store, 3, candidate_status_name(failed ? CANDIDATE_FAILED : CANDIDATE_LOST));
-    store_bind_int(store, 4, guilty);
-    store_bind_text(store, 5, ending);
-    store_bind_double(store, 6, 1e-6 * (double)(clock_utc_us() - claim.started_utc_us));
-    TRY(store_execute(NULL, store, "take a claim back"));
-    TRY(end_job(store, claim.job, failed ? CANDIDATE_FAILED : CANDIDATE_QUEUED));
-    *what = failed ? RELEASE_FAILED : RELEASE_QUEUED;
-    *job = claim.job;
+    TRY(count_held(held, store, worker));
+    for (int i = 0; i < *held; i++) {
+        TRY(held_claim(&claim, &found, store, worker));
+        assert(found);
+        TRY(take_back(what, store, &claim, ending, guilty && *held == 1, retries));
+        if (i == 0)
+            *job = claim.job;
+    }
 out:
     return err;
 }
@@ -294,10 +365,12 @@ enum error store_release(enum release *what, int64_t *job, struct store *store, 
                          const char *ending, bool guilty, int retries)
 {
     int64_t ignored;
+    int held;
     enum error err = store_begin(store);
     if (err != ERR_NONE)
         return err;
-    err = release(what, job != NULL ? job : &ignored, store, worker, ending, guilty, retries);
+    err =
+        release(what, job != NULL ? job : &ignored, &held, store, worker, ending, guilty, retries);
     return store_end(store, err);
 }
 
@@ -311,13 +384,14 @@ enum error store_recover(int *requeued, struct store *store)
         bool row;
         enum release what;
         int64_t job;
+        int held;
         store_use(store, STATEMENT_OPEN_WORKERS);
         TRY(store_step(&row, store, "look for workers"));
         if (!row)
             break;
         int64_t worker = store_column_int(store, 0);
-        TRY(release(&what, &job, store, worker, "run was interrupted", false, 0));
-        count += what == RELEASE_QUEUED;
+        TRY(release(&what, &job, &held, store, worker, "run was interrupted", false, 0));
+        count += held;
     }
 out:
     err = store_end(store, err);

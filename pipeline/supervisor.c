@@ -42,6 +42,7 @@ struct seat {
     double start_at_s;   /* SEAT_EMPTY: not before */
     double since_s;      /* of SEAT_STARTING and SEAT_BUSY */
     struct job job;      /* SEAT_BUSY: what REPORT_CLAIMED says of it */
+    int pack;            /* SEAT_BUSY: jobs, of which that is the first */
     int epoch;           /* SEAT_BUSY: how many have ended */
     bool ready;          /* it has opened its device */
     double images_per_s; /* of the last epoch; NAN: not known */
@@ -173,13 +174,14 @@ static enum error bury(struct supervisor *s, size_t i, int status)
     snprintf(line, sizeof line, "%s%s%s", seat->overdue ? "took too long and was killed" : ending,
              seat->text[0] != '\0' ? ": " : "", seat->text);
     s->changed = true;
-    if (seat->overdue && seat->state == SEAT_BUSY)
+    /* Which one of a pack took too long is seen when they train alone. */
+    if (seat->overdue && seat->state == SEAT_BUSY && seat->pack == 1)
         TRY(commit_timeout(s, seat));
     seat->state = SEAT_EMPTY;
     TRY(store_release(&what, &job, s->plan.store, seat->worker, line,
                       guilty && !is_common_fault(seat->err), s->plan.retries));
     TRY(note(s, LOG_WARNING, "worker %" PRId64 " on slot %zu ended (%s)%s", seat->worker, i, line,
-             what == RELEASE_QUEUED   ? "; its candidate is queued again"
+             what == RELEASE_QUEUED   ? "; what it trained is queued again"
              : what == RELEASE_FAILED ? "; its candidate has failed for good"
                                       : ""));
     if (is_common_fault(seat->err)) {
@@ -211,6 +213,7 @@ static void hear(struct supervisor *s, struct seat *seat, const struct report_me
         break;
     case REPORT_CLAIMED:
         enter(seat, SEAT_BUSY);
+        seat->pack = message->pack;
         seat->job = (struct job){.id = message->job,
                                  .kind = message->kind,
                                  .attempt = message->attempt,
@@ -262,7 +265,7 @@ static bool is_overdue(const struct supervisor *s, const struct seat *seat)
     if (seat->state == SEAT_STARTING)
         return passed > start_limit_s;
     double limit_s = seat->job.kind == JOB_CONFIRM ? s->plan.confirm_limit_s : s->plan.time_limit_s;
-    return seat->state == SEAT_BUSY && limit_s > 0 && passed > 2 * limit_s + grace_s;
+    return seat->state == SEAT_BUSY && limit_s > 0 && passed > 2 * limit_s * seat->pack + grace_s;
 }
 
 static void kill_overdue(struct supervisor *s)

@@ -30,12 +30,14 @@ struct worker {
     struct device *device;
     struct images images;
     struct trainer trainer;
+    int pack; /* jobs at once, at most */
 };
 
-/* The job in training, for the watch. */
+/* The jobs in training, for the watch. */
 struct watch {
     struct worker *worker;
-    const struct job *job;
+    const struct job *jobs;
+    int count;
     enum error err; /* of the store, while training */
     char message[512];
 };
@@ -104,6 +106,7 @@ static enum error open_worker(struct worker *worker, const struct worker_order *
     TRY(take_images(worker, order->shared_images));
     TRY(check_data(&run, &worker->images));
     TRY(trainer_create(&worker->trainer, worker->device, &worker->images, &worker->settings.data));
+    worker->pack = train_pack_size(device_get_info(worker->device), worker->settings.devices.pack);
 out:
     return err;
 }
@@ -116,124 +119,131 @@ static enum error close_worker(struct worker *worker)
     return store_close(worker->store);
 }
 
+/* A job of a pack counts its share of the pack's time, so that times add up to those of slots. */
 static bool on_epoch(const struct train_progress *progress, void *user)
 {
     struct watch *watch = user;
     struct epoch epoch = {.epoch = progress->epoch,
                           .train_loss = progress->train.loss,
                           .train_accuracy = progress->train.accuracy,
-                          .seconds = progress->seconds,
-                          .images_per_s = progress->images_per_s};
-    watch->err = store_add_epoch(watch->worker->store, watch->worker->id, watch->job, &epoch);
-    report(&(struct report_message){.type = REPORT_EPOCH,
-                                    .epoch = progress->epoch,
-                                    .images_per_s = progress->images_per_s});
+                          .seconds = progress->seconds / watch->count,
+                          .images_per_s = progress->images_per_s * watch->count};
+    watch->err = store_add_epoch(watch->worker->store, watch->worker->id,
+                                 &watch->jobs[progress->member], &epoch);
+    report(&(struct report_message){
+        .type = REPORT_EPOCH, .epoch = progress->epoch, .images_per_s = epoch.images_per_s});
     if (watch->err != ERR_NONE)
         snprintf(watch->message, sizeof watch->message, "%s", error_message());
     return watch->err == ERR_NONE;
 }
 
-static enum error train_search(struct job_result *result, struct worker *worker,
-                               const struct job *job, struct watch *watch)
+static enum error train_search(struct train_member *members, struct worker *worker,
+                               const struct job *jobs, int count, struct watch *watch)
 {
-    struct train_result trained;
     struct training_settings training = worker->settings.training;
-    training.epochs = job->epochs;
-    training.train_images = job->train_images;
-    enum error err = train_candidate(&trained, &worker->trainer, &job->genome, &training,
-                                     worker->settings.devices.conv, job->seed,
-                                     worker->settings.devices.time_limit_s, on_epoch, watch, NULL);
-    if (err != ERR_NONE)
-        return err;
-    *result = (struct job_result){.status = CANDIDATE_DONE,
-                                  .duration_s = trained.duration_s,
-                                  .train_images = (int)trained.train_images,
-                                  .train_loss = trained.train.loss,
-                                  .validation_loss = trained.validation.loss,
-                                  .validation_accuracy = trained.validation.accuracy,
-                                  .images_per_s = trained.images_per_s,
-                                  .gflops = trained.gflops};
-    return ERR_NONE;
+    training.epochs = jobs[0].epochs;
+    training.train_images = jobs[0].train_images;
+    return train_candidates(members, count, &worker->trainer, &training,
+                            worker->settings.devices.conv, worker->settings.devices.time_limit_s,
+                            on_epoch, watch);
 }
 
-/* *confirmation and *weights are the caller's to free. */
-static enum error train_confirm(struct job_result *result, struct confirmation *confirmation,
-                                float **weights, struct worker *worker, const struct job *job,
-                                struct watch *watch)
+static struct job_result search_result(const struct train_member *member, int count)
 {
-    enum error err = confirm_genome(confirmation, &worker->trainer, &job->genome, &worker->settings,
-                                    job->seed, on_epoch, watch, weights);
-    if (err != ERR_NONE)
-        return err;
-    int64_t parameters = genome_cost(&job->genome, &worker->images.shape).parameters;
-    *result = (struct job_result){.status = CANDIDATE_DONE,
-                                  .duration_s = confirmation->duration_s,
-                                  .train_images = confirmation->train_images,
-                                  .train_loss = confirmation->train_loss,
-                                  .validation_loss = confirmation->validation_loss,
-                                  .validation_accuracy = confirmation->validation_accuracy,
-                                  .images_per_s = confirmation->images_per_s,
-                                  .gflops = NAN,
-                                  .confirmation = confirmation,
-                                  .weights = *weights,
-                                  .weight_count = (size_t)parameters};
-    return ERR_NONE;
+    const struct train_result *trained = &member->result;
+    return (struct job_result){.status = CANDIDATE_DONE,
+                               .duration_s = trained->duration_s / count,
+                               .train_images = (int)trained->train_images,
+                               .train_loss = trained->train.loss,
+                               .validation_loss = trained->validation.loss,
+                               .validation_accuracy = trained->validation.accuracy,
+                               .images_per_s = trained->images_per_s * count,
+                               .gflops = trained->gflops * count};
 }
 
-/* A candidate's own failure becomes a result, every other error stays one. */
-static enum error failure_result(struct job_result *result, enum error err, double duration_s)
+static struct job_result confirm_result(struct confirmation *confirmation,
+                                        const struct train_member *member,
+                                        const struct image_shape *shape, int count)
 {
-    enum candidate_status status;
-    switch (err) {
-    case ERR_DIVERGED:
-        status = CANDIDATE_DIVERGED;
-        break;
-    case ERR_TOO_BIG:
-        status = CANDIDATE_TOO_BIG;
-        break;
-    case ERR_TIMEOUT:
-        status = CANDIDATE_TIMEOUT;
-        break;
-    default:
-        return err;
-    }
-    *result =
-        (struct job_result){.status = status, .message = error_message(), .duration_s = duration_s};
-    return ERR_NONE;
+    confirmation->duration_s /= count;
+    confirmation->images_per_s *= count;
+    return (struct job_result){.status = CANDIDATE_DONE,
+                               .duration_s = confirmation->duration_s,
+                               .train_images = confirmation->train_images,
+                               .train_loss = confirmation->train_loss,
+                               .validation_loss = confirmation->validation_loss,
+                               .validation_accuracy = confirmation->validation_accuracy,
+                               .images_per_s = confirmation->images_per_s,
+                               .gflops = NAN,
+                               .confirmation = confirmation,
+                               .weights = member->weights,
+                               .weight_count =
+                                   (size_t)genome_cost(member->genome, shape).parameters};
 }
 
-static enum error do_job(struct worker *worker, const struct job *job)
+static struct job_result failure_result(const struct train_member *member, int count)
 {
-    enum error err = ERR_NONE;
-    struct watch watch = {.worker = worker, .job = job};
-    struct job_result result;
-    struct confirmation confirmation = {0};
-    float *weights = NULL;
+    return (struct job_result){.status = member->err == ERR_DIVERGED  ? CANDIDATE_DIVERGED
+                                         : member->err == ERR_TIMEOUT ? CANDIDATE_TIMEOUT
+                                                                      : CANDIDATE_TOO_BIG,
+                               .message = member->message,
+                               .duration_s = member->result.duration_s / count};
+}
+
+static enum error commit(struct worker *worker, const struct job *job,
+                         const struct job_result *result)
+{
     bool accepted;
-    double start = clock_monotonic_s();
-    report(&(struct report_message){.type = REPORT_CLAIMED,
-                                    .job = job->id,
-                                    .kind = job->kind,
-                                    .attempt = job->attempt,
-                                    .replicate = job->replicate,
-                                    .epochs = job->epochs,
-                                    .candidate = job->candidate});
-    TRY(fault_inject(job));
-    err = job->kind != JOB_CONFIRM
-              ? train_search(&result, worker, job, &watch)
-              : train_confirm(&result, &confirmation, &weights, worker, job, &watch);
-    if (watch.err != ERR_NONE)
-        err = error_set(watch.err, "%s", watch.message);
-    if (err != ERR_NONE)
-        TRY(failure_result(&result, err, clock_monotonic_s() - start));
-    TRY(store_commit(&accepted, worker->store, worker->id, job, &result));
-    if (!accepted)
+    enum error err = store_commit(&accepted, worker->store, worker->id, job, result);
+    if (err == ERR_NONE && !accepted)
         log_event(LOG_WARNING, "c%06" PRId64 ": the claim was taken back; its result is dropped",
                   job->candidate);
+    return err;
+}
+
+/* One job, or a pack. A candidate's own failure becomes a result, every other error stays one. */
+static enum error do_jobs(struct worker *worker, const struct job *jobs, int count)
+{
+    enum error err = ERR_NONE;
+    struct watch watch = {.worker = worker, .jobs = jobs, .count = count};
+    struct train_member members[PACK_MAX];
+    struct confirmation confirmations[PACK_MAX];
+    memset(confirmations, 0, sizeof confirmations);
+    for (int i = 0; i < count; i++)
+        members[i] = (struct train_member){.genome = &jobs[i].genome, .seed = jobs[i].seed};
+    report(&(struct report_message){.type = REPORT_CLAIMED,
+                                    .job = jobs[0].id,
+                                    .kind = jobs[0].kind,
+                                    .attempt = jobs[0].attempt,
+                                    .replicate = jobs[0].replicate,
+                                    .epochs = jobs[0].epochs,
+                                    .candidate = jobs[0].candidate,
+                                    .pack = count});
+    if (count > 1)
+        log_event(LOG_DEBUG, "trains a pack of %d from c%06" PRId64, count, jobs[0].candidate);
+    for (int i = 0; i < count; i++)
+        TRY(fault_inject(&jobs[i]));
+    err = jobs[0].kind != JOB_CONFIRM
+              ? train_search(members, worker, jobs, count, &watch)
+              : confirm_genomes(confirmations, members, count, &worker->trainer, &worker->settings,
+                                on_epoch, &watch);
+    if (watch.err != ERR_NONE)
+        err = error_set(watch.err, "%s", watch.message);
+    TRY(err);
+    for (int i = 0; i < count; i++) {
+        struct job_result result =
+            members[i].err != ERR_NONE ? failure_result(&members[i], count)
+            : jobs[i].kind != JOB_CONFIRM
+                ? search_result(&members[i], count)
+                : confirm_result(&confirmations[i], &members[i], &worker->images.shape, count);
+        TRY(commit(worker, &jobs[i], &result));
+    }
     report(&(struct report_message){.type = REPORT_COMMITTED});
 out:
-    confirmation_free(&confirmation);
-    free(weights);
+    for (int i = 0; i < count; i++) {
+        confirmation_free(&confirmations[i]);
+        free(members[i].weights);
+    }
     footprint_trim();
     return err;
 }
@@ -243,11 +253,11 @@ static enum error serve(struct worker *worker)
     enum error err = ERR_NONE;
     report(&(struct report_message){.type = REPORT_READY});
     for (;;) {
-        struct job job;
-        bool found;
-        TRY(store_claim(&job, &found, worker->store, worker->id));
-        if (found) {
-            TRY(do_job(worker, &job));
+        struct job jobs[PACK_MAX];
+        int count;
+        TRY(store_claim_pack(jobs, &count, worker->store, worker->id, worker->pack));
+        if (count > 0) {
+            TRY(do_jobs(worker, jobs, count));
         } else {
             report(&(struct report_message){.type = REPORT_IDLE});
             if (!channel_receive_wake(CHANNEL_WORKER_FD))

@@ -12,6 +12,17 @@
 /* Purposes of the seeds drawn from a candidate's seed. */
 enum { SEED_WEIGHTS = 1, SEED_ORDER = 2 };
 
+int train_pack_size(const struct device_info *device, int pack)
+{
+    enum { UNITS_A_MEMBER = 8 };
+    if (pack > 0)
+        return pack;
+    if ((device->type & CL_DEVICE_TYPE_CPU) != 0)
+        return 1;
+    int members = device->compute_units / UNITS_A_MEMBER;
+    return members < 1 ? 1 : members > PACK_MAX ? PACK_MAX : members;
+}
+
 enum error trainer_create(struct trainer *trainer, struct device *device, struct images *images,
                           const struct data_settings *data)
 {

@@ -1,4 +1,5 @@
-/* Stage "train": candidates, from genome to score, on one slot: one, or a pack of several at once. */
+/* Stage "train": candidates, from genome to score, on one slot: one, or a pack of several at once.
+ */
 #ifndef CLADE_STAGES_TRAIN_H
 #define CLADE_STAGES_TRAIN_H
 
@@ -56,6 +57,10 @@ enum error train_candidate(struct train_result *result, struct trainer *trainer,
                            train_watch *watch, void *user, float **weights);
 
 enum { TRAIN_MESSAGE_SIZE = 512 };
+
+/* How many candidates such a device trains at once under devices.pack: 1..PACK_MAX. Whether so many
+   fit is found out by train_candidates(). */
+int train_pack_size(const struct device_info *device, int pack);
 
 /* One candidate of a pack. */
 struct train_member {

@@ -127,6 +127,112 @@ static void test_recover(void **state)
     OK(store_close(store));
 }
 
+static void add(struct store *store, int64_t id, const char *genome, int epochs)
+{
+    struct candidate c = fixture_candidate(id);
+    OK(genome_parse(&c.genome, genome));
+    c.epochs = epochs;
+    c.train_images = 100;
+    OK(store_add(store, &c, 1));
+}
+
+#define SHAPE(a, b) "RC8k3:" a "-RC16k3:" b "-FC64:relu"
+
+/* Fails unless a claim of at most `most` gives these candidates; `jobs` gets them. */
+static void claim_pack(struct job jobs[PACK_MAX], struct store *store, int64_t worker, int most,
+                       int expected_count, const int64_t *expected)
+{
+    int count;
+    OK(store_claim_pack(jobs, &count, store, worker, most));
+    assert_int_equal(count, expected_count);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(jobs[i].candidate, expected[i]);
+        assert_int_equal(jobs[i].epochs, jobs[0].epochs);
+    }
+}
+
+static void test_packs_have_one_shape(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct job jobs[PACK_MAX];
+    add(store, 0, SHAPE("relu", "relu"), 2);
+    add(store, 1, SHAPE("tanh", "gelu"), 2);
+    add(store, 2, "RC8k3:relu-RC24k3:relu-FC64:relu", 2); /* another shape */
+    add(store, 3, SHAPE("relu", "relu"), 5);              /* another fidelity */
+    add(store, 4, SHAPE("swish", "relu"), 2);
+    add(store, 5, SHAPE("relu", "tanh"), 2);
+    OK(store_add_confirm(
+        store, &(struct job){.candidate = 0, .epochs = 2, .train_images = 100, .seed = 1}, 1));
+    int64_t worker = fixture_worker(store);
+    claim_pack(jobs, store, worker, 3, 3, (const int64_t[]){0, 1, 4});
+    assert_int_equal(fixture_count(store, CANDIDATE_RUNNING), 3);
+    /* Each is committed by itself. */
+    struct job_result result = fixture_done(0.5);
+    assert_true(fixture_commit(store, worker, &jobs[1], &result));
+    assert_int_equal(fixture_count(store, CANDIDATE_RUNNING), 2);
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){2});
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){3});
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){5});
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){0}); /* to confirm */
+    assert_int_equal(jobs[0].kind, JOB_CONFIRM);
+    claim_pack(jobs, store, worker, 3, 0, NULL);
+    OK(store_close(store));
+}
+
+/* No worker takes what others could begin with. */
+static void test_packs_share_the_queue(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct job jobs[PACK_MAX];
+    int64_t workers[3];
+    for (int i = 0; i < 7; i++)
+        add(store, i, SHAPE("relu", "relu"), 2);
+    for (int i = 0; i < 3; i++)
+        workers[i] = fixture_worker(store);
+    claim_pack(jobs, store, workers[0], PACK_MAX, 3, (const int64_t[]){0, 1, 2});
+    claim_pack(jobs, store, workers[1], PACK_MAX, 2, (const int64_t[]){3, 4});
+    claim_pack(jobs, store, workers[2], 1, 1, (const int64_t[]){5});
+    OK(store_close(store));
+}
+
+/* All of a dead worker's pack go back, without blame, and are alone from then on: then the one that
+   kills its workers is found. */
+static void test_pack_of_a_dead_worker(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct job jobs[PACK_MAX];
+    enum release what;
+    int64_t job;
+    for (int i = 0; i < 4; i++)
+        add(store, i, SHAPE("relu", "relu"), 2);
+    int64_t worker = fixture_worker(store);
+    claim_pack(jobs, store, worker, 3, 3, (const int64_t[]){0, 1, 2});
+    struct job_result result = fixture_done(0.5);
+    assert_true(fixture_commit(store, worker, &jobs[0], &result));
+    int64_t first = jobs[1].id;
+    struct job late = jobs[2];
+    OK(store_release(&what, &job, store, worker, "signal 11", true, 0));
+    assert_int_equal(what, RELEASE_QUEUED);
+    assert_int_equal(job, first);
+    assert_int_equal(fixture_count(store, CANDIDATE_QUEUED), 3);
+    assert_false(fixture_commit(store, worker, &late, &result));
+
+    worker = fixture_worker(store);
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){1});
+    OK(store_release(&what, &job, store, worker, "signal 11", true, 0));
+    assert_int_equal(what, RELEASE_FAILED); /* now it was nobody else */
+    worker = fixture_worker(store);
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){2});
+    claim_pack(jobs, store, worker, 3, 1, (const int64_t[]){3});
+    int requeued;
+    OK(store_recover(&requeued, store));
+    assert_int_equal(requeued, 2);
+    OK(store_close(store));
+}
+
 /* ---- several processes ---- */
 
 /* A worker process: claims and commits until nothing is left. Exit code 0 when all went well. */
@@ -238,6 +344,9 @@ int main(void)
         CASE(test_claim_is_exclusive_and_commit_needs_it),
         CASE(test_retries),
         CASE(test_recover),
+        CASE(test_packs_have_one_shape),
+        CASE(test_packs_share_the_queue),
+        CASE(test_pack_of_a_dead_worker),
         CASE(test_many_processes_claim),
         CASE(test_kill_9_at_any_moment),
     };
