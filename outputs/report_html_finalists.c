@@ -41,9 +41,10 @@ static void put_label(struct text *out, const struct finalist *finalist)
     text_printf(out, "<td>%s</td>", label);
 }
 
+/* Two rows, since a genome has no room behind so many numbers. */
 static void put_row(struct text *out, const struct finalist *finalist)
 {
-    text_append(out, "<tr>");
+    text_append(out, "<tr class=\"upper\">");
     put_count(out, finalist->place);
     text_printf(out, "<td>%s</td>", finalist->baseline ? "random" : "search");
     put_label(out, finalist);
@@ -55,7 +56,7 @@ static void put_row(struct text *out, const struct finalist *finalist)
     put_number(out, finalist->place == 1 ? "<b>%.4f</b>" : "%.4f", finalist->test.mean);
     put_range(out, "%.4f", finalist->test.interval.low, finalist->test.interval.high);
     put_range(out, "%.4f", finalist->test_lowest, finalist->test_highest);
-    text_append(out, "<td class=\"genome\">");
+    text_append(out, "</tr><tr><td></td><td class=\"genome\" colspan=\"10\">");
     html_put_genome(out, &finalist->candidate->genome);
     text_append(out, "</td></tr>\n");
 }
@@ -105,7 +106,7 @@ void html_put_finalists(struct text *out, const struct report *report)
                 "</th><th class=\"n\">limit</th><th class=\"n\">validation, search</th><th "
                 "class=\"n\">seeds</th><th class=\"n\">validation, mean</th><th "
                 "class=\"n\">test, mean</th><th class=\"n\">95 % interval</th><th "
-                "class=\"n\">lowest to highest</th><th>genome</th></tr>\n");
+                "class=\"n\">lowest to highest</th></tr>\n");
     for (size_t i = 0; i < report->finalist_count; i++)
         put_row(out, &report->finalists[i]);
     text_append(out, "</table></div>\n<p>");
