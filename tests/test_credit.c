@@ -165,7 +165,7 @@ static void bandit_prefers_what_works(void **state)
         assert_true(abs(taken[m] - DRAWS * 3 / 4 / MUTATION_COUNT) < 75);
 
     /* One is clearly better: it takes nearly all that the floor leaves. */
-    add_history((const double[]){0.1, 0.1, 0.6, 0.1, 0.1, 0.1}, 20);
+    add_history((const double[MUTATION_COUNT]){0.1, 0.1, 0.6, 0.1, 0.1, 0.1}, 20);
     draw(taken, DRAWS);
     assert_true(abs(taken[MUTATION_COUNT] - DRAWS / 4) < 100);
     assert_true(taken[MUTATION_FILTERS] > 0.70 * DRAWS);
@@ -178,7 +178,7 @@ static void bandit_prefers_what_works(void **state)
 
     /* What was good early and is not any more is forgotten with the window. */
     search.settings.adapt_window = 300;
-    add_history((const double[]){0.1, 0.6, 0.1, 0.1, 0.1, 0.1}, 50);
+    add_history((const double[MUTATION_COUNT]){0.1, 0.6, 0.1, 0.1, 0.1, 0.1}, 50);
     draw(taken, DRAWS);
     assert_true(taken[MUTATION_INVERSION] > 0.70 * DRAWS);
 

@@ -201,8 +201,8 @@ static bool in_path(char c)
     return isalnum((unsigned char)c) || strchr("/._-", c) != NULL;
 }
 
-/* What stands from `open` to `close` and begins with a room and a slash is a file or a folder, unless
-   NAME stands in it. */
+/* What stands from `open` to `close` and begins with a room and a slash is a file or a folder,
+   unless NAME stands in it. */
 static void check_names(const char *path, const struct text *content, const char *open, char close)
 {
     static const char *const rooms[] = {"inputs/",  "cl_kernels/", "stages/", "pipeline/",
