@@ -23,8 +23,6 @@ enum {
     OPTION_CLASSES
 };
 
-enum { EVALUATIONS_MAX = 100000 };
-
 struct request {
     const char *search, *table;
     bool markdown;
@@ -33,24 +31,6 @@ struct request {
     struct image_shape shape;
     struct assignments assignments;
 };
-
-/* Calls take() for every item of a list with commas. */
-static enum error split(const char *list, enum error (*take)(struct compare_plan *, const char *),
-                        struct compare_plan *plan)
-{
-    enum error err = ERR_NONE;
-    for (const char *at = list;; at++) {
-        char item[32];
-        size_t length = strcspn(at, ",");
-        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item), at);
-        TRY(take(plan, item));
-        at += length;
-        if (*at == '\0')
-            break;
-    }
-out:
-    return err;
-}
 
 static enum error take_algorithm(struct compare_plan *plan, const char *item)
 {
@@ -71,23 +51,21 @@ static enum error take_algorithm(struct compare_plan *plan, const char *item)
                      nearest != NULL ? "?" : "");
 }
 
-static enum error take_point(struct compare_plan *plan, const char *item)
+static enum error take_algorithms(struct compare_plan *plan, const char *list)
 {
-    long long number;
-    if (!text_to_long(item, &number) || number < 1 || number > EVALUATIONS_MAX)
-        return error_set(ERR_USAGE,
-                         "compare: --at: %s: expected numbers of evaluations from 1 to %d, such as "
-                         "20,50,150",
-                         item, EVALUATIONS_MAX);
-    if (plan->at_count > 0 && number <= plan->at[plan->at_count - 1])
-        return error_set(ERR_USAGE,
-                         "compare: --at: %lld does not come after %d; expected rising "
-                         "numbers",
-                         number, plan->at[plan->at_count - 1]);
-    if (plan->at_count == COMPARE_POINTS_MAX)
-        return error_set(ERR_USAGE, "compare: --at: more than %d numbers", COMPARE_POINTS_MAX);
-    plan->at[plan->at_count++] = (int)number;
-    return ERR_NONE;
+    enum error err = ERR_NONE;
+    plan->algorithm_count = 0;
+    for (const char *at = list;; at++) {
+        char item[32];
+        size_t length = strcspn(at, ",");
+        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item), at);
+        TRY(take_algorithm(plan, item));
+        at += length;
+        if (*at == '\0')
+            break;
+    }
+out:
+    return err;
 }
 
 static enum error read_option(struct request *request, struct arguments *arguments, int id,
@@ -100,12 +78,11 @@ static enum error read_option(struct request *request, struct arguments *argumen
         request->table = value;
         break;
     case OPTION_ALGORITHMS:
-        request->plan.algorithm_count = 0;
-        TRY(split(value, take_algorithm, &request->plan));
+        TRY(take_algorithms(&request->plan, value));
         break;
     case OPTION_AT:
-        request->plan.at_count = 0;
-        TRY(split(value, take_point, &request->plan));
+        TRY(points_parse(request->plan.at, &request->plan.at_count, COMPARE_POINTS_MAX, arguments,
+                         value));
         break;
     case OPTION_REPEATS:
         TRY(command_integer(&number, arguments, id, value, 2, 100000));

@@ -1,6 +1,7 @@
 #include "pipeline/command_settings.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
                            const char *assignment)
@@ -40,4 +41,42 @@ enum error shape_parse(struct image_shape *shape, const struct arguments *argume
                      "%s: --shape %.40s: expected HEIGHTxWIDTHxCHANNELS, such as 28x28x1, sides up "
                      "to %d, channels up to %d",
                      arguments->command->name, text, SIDE_MAX, CHANNELS_MAX);
+}
+
+static enum error take_point(int *at, size_t *count, size_t most, const char *command,
+                             const char *item)
+{
+    long long number;
+    if (!text_to_long(item, &number) || number < 1 || number > EVALUATIONS_MAX)
+        return error_set(ERR_USAGE,
+                         "%s: --at: %s: expected numbers of evaluations from 1 to %d, such as "
+                         "20,50,150",
+                         command, item, EVALUATIONS_MAX);
+    if (*count > 0 && number <= at[*count - 1])
+        return error_set(ERR_USAGE,
+                         "%s: --at: %lld does not come after %d; expected rising numbers", command,
+                         number, at[*count - 1]);
+    if (*count == most)
+        return error_set(ERR_USAGE, "%s: --at: more than %zu numbers", command, most);
+    at[(*count)++] = (int)number;
+    return ERR_NONE;
+}
+
+enum error points_parse(int *at, size_t *count, size_t most, const struct arguments *arguments,
+                        const char *list)
+{
+    enum error err = ERR_NONE;
+    *count = 0;
+    for (const char *next = list;; next++) {
+        char item[32];
+        size_t length = strcspn(next, ",");
+        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item),
+                 next);
+        TRY(take_point(at, count, most, arguments->command->name, item));
+        next += length;
+        if (*next == '\0')
+            break;
+    }
+out:
+    return err;
 }

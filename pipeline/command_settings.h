@@ -24,6 +24,12 @@ enum error assignments_add(struct assignments *assignments, const struct argumen
 enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
                                 const char *file, const struct assignments *assignments);
 
+enum { EVALUATIONS_MAX = 100000 };
+
+/* "20,50,150" of --at: at most `most` rising numbers of evaluations, 1 to EVALUATIONS_MAX. */
+enum error points_parse(int *at, size_t *count, size_t most, const struct arguments *arguments,
+                        const char *list);
+
 /* "28x28x1"; `classes` stays. */
 enum error shape_parse(struct image_shape *shape, const struct arguments *arguments,
                        const char *text);

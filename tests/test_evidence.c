@@ -1,4 +1,4 @@
-/* clade table build and clade compare, as a user runs them. */
+/* clade table build, clade compare and clade ablate, as a user runs them. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -166,6 +166,60 @@ static void test_compare(void **state)
     assert_non_null(strstr(result->out, "20 searches of each algorithm"));
 }
 
+static void test_ablate(void **state)
+{
+    (void)state;
+    static const char base[] = "ablate tests/fixtures/table.ini --table tests/fixtures/table.csv "
+                               "--at 10,40 --repeats 20";
+    const struct clade_result *result = clade("%s", base);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "without filters"));
+    result = clade("%s --format csv --set search.weight_add=0", base);
+    clade_assert_fine(result);
+    assert_int_equal(count_lines(result->out), 1 + 2 * 6); /* all, and without five */
+    assert_non_null(strstr(result->out, "\"without remove\",40,20,0."));
+    assert_null(strstr(result->out, "without add"));
+    char *first = strdup(result->out);
+    assert_string_equal(clade("%s --format csv --set search.weight_add=0", base)->out, first);
+    free(first);
+    result = clade("%s --format markdown", base);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "| 40 | without layer | 0."));
+    assert_non_null(strstr(result->out, "20 searches each"));
+}
+
+/* Real searches on a slice of real data; what was there is not trained again. */
+static void test_ablate_live(void **state)
+{
+    (void)state;
+    char command[512];
+    snprintf(command, sizeof command,
+             "ablate %s/small.ini --runs %s/runs --repeats 2 --at 2,4 --format csv "
+             "--set space.max_layers=3 --set search.weight_swap=0 --set search.weight_inversion=0 "
+             "--set search.weight_filters=0 --set search.weight_remove=0",
+             directory, directory);
+    const struct clade_result *result = clade("%s", command);
+    clade_assert_fine(result);
+    assert_int_equal(count_lines(result->out), 1 + 2 * 3);
+    assert_non_null(strstr(result->out, "\"without layer\",4,2,0."));
+    char *first = strdup(result->out);
+    /* Equal seeds: the first population is the same in all variants of a repeat. */
+    char check[512];
+    snprintf(check, sizeof check,
+             "set -e; cd %s/runs; test $(ls -d */ | wc -l) = 6; for v in layer add; do "
+             "for r in 1 2; do for f in $r-all $r-without-$v; do "
+             "grep '\"done\"' $f/candidates.csv | head -n 2 | cut -d, -f7,16,19 > $f.first; done; "
+             "test -s $r-all.first; cmp $r-all.first $r-without-$v.first; done; done; "
+             "rm *.first; ! cmp -s 1-all/candidates.csv 2-all/candidates.csv",
+             directory);
+    assert_int_equal(system(check), 0);
+    result = clade("%s", command);
+    clade_assert_fine(result);
+    assert_string_equal(result->out, first);
+    free(first);
+    assert_fails(clade("%s --seed 2", command), ERR_USAGE, "another seed");
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -180,6 +234,17 @@ static void test_mistakes(void **state)
                  ERR_USAGE, "can be listed");
     assert_fails(clade("compare tests/fixtures/table.ini --table /no/table.csv"), ERR_DATA,
                  "/no/table.csv");
+    assert_fails(clade("ablate tests/fixtures/table.ini"), ERR_USAGE, "--table");
+    assert_fails(clade("ablate tests/fixtures/table.ini --table x.csv --runs y"), ERR_USAGE,
+                 "either");
+    assert_fails(clade("ablate tests/fixtures/table.ini --table tests/fixtures/table.csv --at 9,8"),
+                 ERR_USAGE, "rising");
+    assert_fails(clade("ablate tests/fixtures/table.ini --table tests/fixtures/table.csv "
+                       "--set search.algorithm=random"),
+                 ERR_USAGE, "no mutation");
+    assert_fails(
+        clade("ablate tests/fixtures/table.ini --runs %s/y --set search.budget=1h", directory),
+        ERR_USAGE, "search.cycles");
     assert_fails(clade("table make x.ini --out y.csv"), ERR_USAGE, "clade table build");
     assert_fails(clade("table build inputs/searches/table.ini"), ERR_USAGE, "--out");
     assert_fails(clade("table build --out y.csv"), ERR_USAGE, "--resume");
@@ -190,7 +255,8 @@ static void test_mistakes(void **state)
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {CASE(test_build), CASE(test_build_killed),
-                                       CASE(test_compare), CASE(test_mistakes)};
+    const struct CMUnitTest tests[] = {CASE(test_build),       CASE(test_build_killed),
+                                       CASE(test_compare),     CASE(test_ablate),
+                                       CASE(test_ablate_live), CASE(test_mistakes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
