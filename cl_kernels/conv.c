@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cl_kernels/conv_family.h"
+#include "cl_kernels/tuning.h"
 
 struct conv {
     const struct conv_family_ops *ops;
@@ -39,14 +40,16 @@ enum conv_family conv_family_by_rule(const struct device *device, const struct c
     return pays && conv_winograd_fits(plan) ? CONV_WINOGRAD : CONV_VECTOR;
 }
 
-/* What a family is told: who does it, and how many members there are. */
+/* What a family is told: who does it, by the tuner or by rule, and how many members there are. */
 static struct conv_plan whole_plan(const struct device *device, const struct conv_plan *plan)
 {
     struct conv_plan whole = *plan;
     assert(plan->members <= PACK_MAX);
     if (whole.members == 0)
         whole.members = 1;
-    whole.family = conv_family_by_rule(device, plan);
+    const struct tuning *tuning = device_tuning(device);
+    if (tuning == NULL || plan->tiles.group != 0 || !tuning_apply(tuning, device, &whole))
+        whole.family = conv_family_by_rule(device, plan);
     return whole;
 }
 

@@ -82,7 +82,8 @@ struct conv_tiles {
 /*
  * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
  * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
- * any. `family` may be CONV_AUTO (conv_family.h), and then `tiles` are zeros. `batch` is the
+ * any. `family` may be CONV_AUTO (conv_family.h), and then `tiles` are zeros. What the tuner chose
+ * (tuning.h) counts where `tiles` are zeros. `batch` is the
  * largest number of images of a member in a call. `members` 0 counts as 1.
  */
 struct conv_plan {

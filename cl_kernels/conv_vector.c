@@ -9,7 +9,7 @@
 
 extern const char cl_source_conv_vector_args[], cl_source_activation[], cl_source_conv_vector[];
 
-enum { MAX_SUMS = 28, MAX_PIXELS = 14, MAX_SPLITS = 8 };
+enum { MAX_SUMS = 28, FEW_SUMS = 6, MAX_PIXELS = 14, MAX_SPLITS = 8 };
 
 _Static_assert(sizeof((struct gather_args){0}.activations) == PACK_MAX * sizeof(int),
                "one for each member");
@@ -85,27 +85,30 @@ struct register_tile {
     int vectors, pixels;
 };
 
-/* The rule's, then as many pixels as half the registers hold, then other groups. */
-static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX], int blocks, int width)
+/* The rule's, then larger groups. Where a vector takes two registers or more, also tiles that fit
+   into 16 of them. */
+static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX],
+                           const struct device *device, int blocks, int width)
 {
     int vectors = group_vectors(blocks), count = 0;
     list[count++] = (struct register_tile){vectors, tile_pixels(width, vectors, MAX_SUMS)};
-    int fewer = tile_pixels(width, vectors, MAX_SUMS / 2);
-    if (fewer != list[0].pixels)
-        list[count++] = (struct register_tile){vectors, fewer};
-    for (int other = 4; other >= 1; other--)
-        if (other != vectors && blocks % other == 0)
-            list[count++] = (struct register_tile){other, tile_pixels(width, other, MAX_SUMS)};
+    for (int larger = vectors + 1; larger <= 4; larger++)
+        if (blocks % larger == 0)
+            list[count++] = (struct register_tile){larger, tile_pixels(width, larger, MAX_SUMS)};
+    if (device_get_info(device)->vector_floats < 16) {
+        list[count++] = (struct register_tile){1, tile_pixels(width, 1, FEW_SUMS)};
+        if (vectors == 2)
+            list[count++] = (struct register_tile){2, tile_pixels(width, 2, FEW_SUMS)};
+    }
     return count;
 }
 
 static int vector_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
                            const struct device *device, const struct conv_plan *plan)
 {
-    (void)device;
     struct register_tile forward[CONV_VARIANTS_MAX], gradient[CONV_VARIANTS_MAX];
-    int forwards = gather_variants(forward, plan->output.blocks, plan->output.width);
-    int gradients = gather_variants(gradient, input_blocks(plan), width_of_phase(plan));
+    int forwards = gather_variants(forward, device, plan->output.blocks, plan->output.width);
+    int gradients = gather_variants(gradient, device, input_blocks(plan), width_of_phase(plan));
     int count = forwards > gradients ? forwards : gradients;
     for (int i = 0; i < count; i++) {
         struct register_tile f = forward[i < forwards ? i : 0];

@@ -13,6 +13,7 @@ enum {
     POINTS = 36, /* as in conv_winograd.cl */
     PIXELS = 8,  /* tiles in a register tile, by the rule */
     MAX_PIXELS = 14,
+    FEW_PIXELS = 6,
     MAX_SUMS = 28,      /* vectors of sums that the registers hold */
     MOST_CHUNK = 16,    /* images */
     LEAST_COLUMNS = 32, /* tiles of a chunk, where the batch has as many */
@@ -75,26 +76,30 @@ struct register_tile {
     int vectors, pixels;
 };
 
-/* The rule's, then as many pixels as the registers hold, then other groups. */
-static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX], int blocks)
+/* The rule's, then as many pixels as the registers hold, then larger groups. Where a vector takes
+   two registers or more, also what fits into 16 of them. */
+static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX],
+                           const struct device *device, int blocks)
 {
     int vectors = group_vectors(blocks), count = 0;
     list[count++] = (struct register_tile){vectors, PIXELS};
-    for (int other = 4; other >= 1; other--) {
-        int pixels = MAX_SUMS / other < MAX_PIXELS ? MAX_SUMS / other : MAX_PIXELS;
-        if (blocks % other == 0)
-            list[count++] = (struct register_tile){other, pixels};
+    for (int larger = vectors; larger <= 4; larger++) {
+        int pixels = MAX_SUMS / larger < MAX_PIXELS ? MAX_SUMS / larger : MAX_PIXELS;
+        if (blocks % larger == 0)
+            list[count++] = (struct register_tile){larger, pixels};
     }
+    if (device_get_info(device)->vector_floats < 16)
+        list[count++] = (struct register_tile){1, FEW_PIXELS};
     return count;
 }
 
 static int winograd_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
                              const struct device *device, const struct conv_plan *plan)
 {
-    (void)device;
     struct register_tile forward[CONV_VARIANTS_MAX], gradient[CONV_VARIANTS_MAX];
-    int forwards = gather_variants(forward, plan->output.blocks);
-    int gradients = gather_variants(gradient, layout_make(1, 1, plan->shape.channels_in, 0).blocks);
+    int forwards = gather_variants(forward, device, plan->output.blocks);
+    int gradients =
+        gather_variants(gradient, device, layout_make(1, 1, plan->shape.channels_in, 0).blocks);
     int count = forwards > gradients ? forwards : gradients;
     for (int i = 0; i < count; i++) {
         struct register_tile f = forward[i < forwards ? i : 0];
@@ -115,7 +120,7 @@ static void choose_chunk(struct direction *d, int batch)
 {
     int tiles_y = tiles_of(d->from.height, d), tiles_x = tiles_of(d->from.width, d);
     int tiles = tiles_y * tiles_x, strips = tiles / STRIP_COLUMNS;
-    double least_waste = 2.0;
+    double least_waste = 1e30;
     d->strip = tiles_y;
     if (strips > 1) {
         d->chunk = 1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cl_kernels/device_query.h"
+#include "cl_kernels/tuning.h"
 #include "pipeline/base/log.h"
 
 struct kept_program {
@@ -26,6 +27,7 @@ struct device {
     size_t scratch_bytes[SCRATCH_COUNT];
     struct kept_program *programs;
     size_t program_count;
+    struct tuning *tuning;
 };
 
 /* What device_prepare_slot did to this process. */
@@ -212,11 +214,25 @@ void device_close(struct device *device)
     for (size_t i = 0; i < device->program_count; i++)
         clReleaseProgram(device->programs[i].program);
     free(device->programs);
+    device_set_tuning(device, NULL);
     if (device->context != NULL)
         clReleaseContext(device->context);
     if (device->is_sub_device)
         clReleaseDevice(device->id);
     free(device);
+}
+
+void device_set_tuning(struct device *device, struct tuning *tuning)
+{
+    if (device->tuning != NULL)
+        tuning_free(device->tuning);
+    free(device->tuning);
+    device->tuning = tuning;
+}
+
+const struct tuning *device_tuning(const struct device *device)
+{
+    return device->tuning;
 }
 
 cl_program device_find_program(const struct device *device, const uint64_t id[2])

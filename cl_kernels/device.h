@@ -29,6 +29,7 @@ struct device_info {
     int compute_units;
     uint64_t global_bytes, max_buffer_bytes, local_bytes;
     size_t max_work_group;
+    int vector_floats;  /* of its registers; 0: not known */
     bool can_partition; /* into sub-devices of one compute unit */
 };
 
@@ -97,6 +98,13 @@ enum error device_write(struct device *device, cl_mem buffer, size_t offset, con
 enum error device_read(struct device *device, cl_mem buffer, size_t offset, void *data,
                        size_t bytes);
 enum error device_finish(struct device *device);
+
+/* What the tuner chose for the device (tuning.h), which conv_create() looks at; NULL: rules alone.
+   The device owns it. */
+struct tuning;
+enum { TUNING_KEY_SIZE = 33 };
+void device_set_tuning(struct device *device, struct tuning *tuning);
+const struct tuning *device_tuning(const struct device *device);
 
 /* A program that was built on this device in this process, by an id of 128 bits; NULL when there is
    none. Borrowed. device_keep_program() takes a reference of its own, or does nothing when there

@@ -58,7 +58,7 @@ static bool partitions(cl_device_id id, cl_uint compute_units)
 
 enum error device_query(struct device_info *info, cl_platform_id platform, cl_device_id id)
 {
-    cl_uint units = 0;
+    cl_uint units = 0, vector = 0;
     cl_ulong global = 0, largest = 0, local = 0;
     cl_int code = platform_text(info->platform_name, platform, CL_PLATFORM_NAME);
     if (code == CL_SUCCESS)
@@ -80,6 +80,9 @@ enum error device_query(struct device_info *info, cl_platform_id platform, cl_de
     if (code == CL_SUCCESS)
         code = clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof info->max_work_group,
                                &info->max_work_group, NULL);
+    if (clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof vector, &vector, NULL) ==
+        CL_SUCCESS)
+        info->vector_floats = (int)vector;
     info->compute_units = (int)units;
     info->global_bytes = global;
     info->max_buffer_bytes = largest < global ? largest : global;

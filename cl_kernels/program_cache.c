@@ -1,8 +1,6 @@
 #include "cl_kernels/program_cache.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,34 +41,35 @@ void cache_key_add(struct cache_key *key, const char *text)
 }
 
 /* The cache directory, made when it is missing; false when there can be none. */
-static bool cache_directory(char path[PATH_MAX])
+static bool cache_directory(char path[CACHE_PATH_SIZE])
 {
     const char *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
     int n;
     if (base != NULL && base[0] == '/')
-        n = snprintf(path, PATH_MAX, "%s", base);
+        n = snprintf(path, CACHE_PATH_SIZE, "%s", base);
     else if (home != NULL && home[0] == '/')
-        n = snprintf(path, PATH_MAX, "%s/.cache", home);
+        n = snprintf(path, CACHE_PATH_SIZE, "%s/.cache", home);
     else
         return false;
-    if (n < 0 || n > PATH_MAX - 128)
+    if (n < 0 || n > CACHE_PATH_SIZE - 128)
         return false;
     mkdir(path, 0700); /* what matters is whether the next one succeeds */
     strcat(path, "/clade");
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static bool cache_path(char path[PATH_MAX], const char *name, const struct cache_key *key)
+bool cache_path(char path[CACHE_PATH_SIZE], const char *name, const struct cache_key *key,
+                const char *suffix)
 {
     if (!cache_directory(path)) {
-        log_event(LOG_DEBUG, "program cache: no directory, compiled programs are not kept");
+        log_event(LOG_DEBUG, "no cache directory, nothing is kept");
         return false;
     }
     size_t length = strlen(path);
-    int n = snprintf(path + length, PATH_MAX - length, "/%s-%016llx%016llx.bin", name,
-                     (unsigned long long)key->words[0], (unsigned long long)key->words[1]);
-    return n > 0 && (size_t)n < PATH_MAX - length;
+    int n = snprintf(path + length, CACHE_PATH_SIZE - length, "/%s-%016llx%016llx%s", name,
+                     (unsigned long long)key->words[0], (unsigned long long)key->words[1], suffix);
+    return n > 0 && (size_t)n < CACHE_PATH_SIZE - length;
 }
 
 static struct header make_header(const struct cache_key *key, const unsigned char *binary,
@@ -85,10 +84,10 @@ static struct header make_header(const struct cache_key *key, const unsigned cha
 
 unsigned char *cache_load(size_t *size, const char *name, const struct cache_key *key)
 {
-    char path[PATH_MAX];
+    char path[CACHE_PATH_SIZE];
     struct header header, expected;
     unsigned char *binary = NULL;
-    if (!cache_path(path, name, key))
+    if (!cache_path(path, name, key, ".bin"))
         return NULL;
     FILE *file = fopen(path, "rb");
     if (file == NULL)
@@ -118,8 +117,8 @@ unsigned char *cache_load(size_t *size, const char *name, const struct cache_key
 void cache_store(const char *name, const struct cache_key *key, const unsigned char *binary,
                  size_t size)
 {
-    char path[PATH_MAX], temporary[PATH_MAX + 32];
-    if (size == 0 || size > BINARY_BYTES_MAX || !cache_path(path, name, key))
+    char path[CACHE_PATH_SIZE], temporary[CACHE_PATH_SIZE + 32];
+    if (size == 0 || size > BINARY_BYTES_MAX || !cache_path(path, name, key, ".bin"))
         return;
     snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
     struct header header = make_header(key, binary, size);

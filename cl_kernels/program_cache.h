@@ -6,6 +6,7 @@
 #ifndef CLADE_CL_KERNELS_PROGRAM_CACHE_H
 #define CLADE_CL_KERNELS_PROGRAM_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,13 @@ struct cache_key {
 
 void cache_key_start(struct cache_key *key);
 void cache_key_add(struct cache_key *key, const char *text);
+
+enum { CACHE_PATH_SIZE = 4096 };
+
+/* The file of a key in the cache directory, which is made when it is missing; false when there can
+   be none. */
+bool cache_path(char path[CACHE_PATH_SIZE], const char *name, const struct cache_key *key,
+                const char *suffix);
 
 /* The stored binary, malloc'ed, and its size; NULL when there is none, or it is damaged or was
    made for another key. */

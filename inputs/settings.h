@@ -142,6 +142,8 @@ enum conv_family {
     CONV_FAMILY_COUNT
 };
 
+enum tune { TUNE_AUTO, TUNE_OFF };
+
 enum { PACK_MAX = 16 }; /* candidates that train in shared launches, at most */
 
 struct device_settings {
@@ -151,6 +153,7 @@ struct device_settings {
     int retries;   /* of a candidate whose worker died */
     double time_limit_s; /* a candidate; 0: none */
     enum conv_family conv;
+    enum tune tune;
 };
 
 struct deadline_settings {

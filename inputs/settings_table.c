@@ -33,6 +33,7 @@ WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
 WORDS(schedule_word, "one_cycle", "constant")
 WORDS(conv_word, "auto", "vector", "tiled", "clblast", "winograd")
+WORDS(tune_word, "auto", "off")
 WORDS(dialect_word, "rfc4180", "excel-eu")
 
 static const char *activation_word(int value)
@@ -271,6 +272,9 @@ const struct setting setting_table[] = {
          "longer as it makes more passes over images. 0: no limit."),
     WORD(devices, conv, "auto", conv_word,
          "The family of convolution kernels; auto takes the best for the device."),
+    WORD(devices, tune, "auto", tune_word,
+         "auto: families and tiles of convolutions are timed when a device is first used, a few "
+         "seconds, and what is fastest is kept on disk and used from then on. off: by rule."),
 
     {"deadline", "until", FIELD(SETTING_TIME, deadline, until), "none", "", 0, 0, 1, NULL,
      "The run ends at this local time, the next one after its start, or after it was resumed: so "

@@ -36,7 +36,7 @@ struct command {
 extern const struct command command_run, command_train, command_describe, command_devices,
     command_check, command_compare, command_ablate, command_table, command_status, command_bench,
     command_eval, command_export, command_export_csv, command_log, command_predict, command_report,
-    command_completion, command_worker;
+    command_completion, command_tune, command_worker;
 
 /* Every command; ends with NULL. */
 extern const struct command *const all_commands[];

@@ -6,6 +6,7 @@
 #include "pipeline/command.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
+#include "pipeline/tune.h"
 
 enum {
     OPTION_GENOME = 1,
@@ -13,6 +14,7 @@ enum {
     OPTION_BATCH,
     OPTION_SECONDS,
     OPTION_CONV,
+    OPTION_NO_TUNE,
     OPTION_WORKERS,
     OPTION_SET,
     OPTION_FORMAT
@@ -72,6 +74,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             break;
         case OPTION_WORKERS:
             TRY(command_integer(&request->workers, arguments, id, value, 1, 4096));
+            break;
+        case OPTION_NO_TUNE:
+            request->settings.devices.tune = TUNE_OFF;
             break;
         case OPTION_CONV:
             TRY(command_setting(&request->settings, "devices.conv", value));
@@ -149,12 +154,18 @@ static enum error run(struct arguments *arguments)
     struct request request = {0};
     struct slot *slots = NULL;
     size_t slot_count;
+    struct tune_list kinds = {0};
     struct measure *measure = NULL;
     double peak;
     TRY(read_arguments(&request, arguments));
+    command_show_log();
     TRY(slots_find(&slots, &slot_count, NULL, NULL, &request.settings.devices));
     if (request.workers > 0 && (size_t)request.workers < slot_count)
         slot_count = (size_t)request.workers;
+    for (int i = 0; i < request.genome_count; i++)
+        TRY(tune_list_genome(&kinds, &request.genomes[i], &shape, request.settings.training.batch,
+                             request.settings.devices.conv));
+    tune_slots(slots, slot_count, &kinds);
     TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
                       request.settings.devices.conv));
     TRY(measure_peak(&peak, measure, peak_seconds));
@@ -174,6 +185,7 @@ static enum error run(struct arguments *arguments)
     }
 out:
     measure_end(measure);
+    tune_list_free(&kinds);
     free(slots);
     return err;
 }
@@ -184,6 +196,7 @@ static const struct option_row options[] = {
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"seconds", OPTION_SECONDS, "S", "time for each genome, after a warm-up (5)"},
     {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
+    {"no-tune", OPTION_NO_TUNE, NULL, "families and tiles by rule (devices.tune=off)"},
     {"workers", OPTION_WORKERS, "N", "use the first N slots only, leave the others idle"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},

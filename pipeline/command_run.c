@@ -18,7 +18,8 @@ enum {
     OPTION_VERBOSE,
     OPTION_UNTIL,
     OPTION_BUDGET,
-    OPTION_SEARCH_BUDGET
+    OPTION_SEARCH_BUDGET,
+    OPTION_NO_TUNE
 };
 
 /* The options that are settings, and change them at a resume too. */
@@ -85,6 +86,8 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->level = PROGRESS_QUIET;
         if (id == OPTION_VERBOSE)
             request->level = PROGRESS_VERBOSE;
+        if (id == OPTION_NO_TUNE)
+            TRY(assignments_add(&request->assignments, arguments, "devices.tune=off"));
         if (id == OPTION_SET)
             TRY(assignments_add(&request->assignments, arguments, value));
         for (int i = 0; i < TIME_OPTIONS; i++)
@@ -174,6 +177,7 @@ out:;
 
 static const struct option_row options[] = {
     {"out", OPTION_OUT, "DIR", "the run's directory, new or empty (a new one in outputs.dir)"},
+    {"no-tune", OPTION_NO_TUNE, NULL, "families and tiles by rule (devices.tune=off)"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"resume", OPTION_RESUME, "DIR", "go on with the run in DIR"},
     {"until", OPTION_UNTIL, "HH:MM", "end at this local time, confirmed (deadline.until)"},

@@ -8,6 +8,7 @@
 #include "pipeline/command.h"
 #include "pipeline/listing.h"
 #include "pipeline/slots.h"
+#include "pipeline/tune.h"
 #include "stages/train.h"
 
 enum {
@@ -19,7 +20,8 @@ enum {
     OPTION_IMAGES,
     OPTION_BATCH,
     OPTION_DEVICE,
-    OPTION_CONV
+    OPTION_CONV,
+    OPTION_NO_TUNE
 };
 
 struct request {
@@ -67,6 +69,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             break;
         case OPTION_DEVICE:
             TRY(command_setting(&request->settings, "devices.use", value));
+            break;
+        case OPTION_NO_TUNE:
+            request->settings.devices.tune = TUNE_OFF;
             break;
         case OPTION_CONV:
             TRY(command_setting(&request->settings, "devices.conv", value));
@@ -137,6 +142,8 @@ static enum error run(struct arguments *arguments)
     struct request request;
     struct genome genome;
     struct images images = {0};
+    struct slot slot;
+    struct tune_list kinds = {0};
     struct device *device = NULL;
     struct trainer trainer = {0};
     struct train_result result;
@@ -144,7 +151,11 @@ static enum error run(struct arguments *arguments)
     command_show_log();
     TRY(genome_parse(&genome, request.genome));
     TRY(images_load_training(&images, &request.settings.data));
-    TRY(slot_open_whole(&device, &request.settings.devices));
+    TRY(slot_find_whole(&slot, &request.settings.devices));
+    TRY(tune_list_genome(&kinds, &genome, &images.shape, request.settings.training.batch,
+                         request.settings.devices.conv));
+    tune_slots(&slot, 1, &kinds);
+    TRY(slot_open(&device, &slot));
     TRY(trainer_create(&trainer, device, &images, &request.settings.data));
     TRY(train_candidate(&result, &trainer, &genome, &request.settings.training,
                         request.settings.devices.conv, request.seed,
@@ -153,6 +164,7 @@ static enum error run(struct arguments *arguments)
 out:
     trainer_destroy(&trainer);
     device_close(device);
+    tune_list_free(&kinds);
     images_free(&images);
     return err;
 }
@@ -164,6 +176,7 @@ static const struct option_row options[] = {
     {"batch", OPTION_BATCH, "N", "images in a step (training.batch)"},
     {"device", OPTION_DEVICE, "I", "index as 'clade devices' shows it (devices.use)"},
     {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
+    {"no-tune", OPTION_NO_TUNE, NULL, "families and tiles by rule (devices.tune=off)"},
     {"settings", OPTION_SETTINGS, "FILE.ini", "take settings from a file"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "the result for reading, or as CSV"},

@@ -15,6 +15,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/run_progress.h"
+#include "pipeline/tune.h"
 
 static void log_line(enum log_level level, const char *text, void *user)
 {
@@ -85,6 +86,29 @@ static void empty(struct run *run)
     progress_init(&run->progress, stderr, level);
 }
 
+/* Before there are workers: what they use is in the store. */
+static enum error tune(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct tune_list list = {0};
+    struct tuned tuned = {0};
+    TRY(tune_list_space(&list, &run->space, run->settings.training.batch,
+                        run->settings.devices.conv));
+    for (size_t i = 0; i < run->slot_count; i++) {
+        const struct slot *slot = &run->slots[i];
+        if (!slot->tuned || slots_on(run->slots, i, &slot->device) > 0 ||
+            !tune_slot(&tuned, slot, &list, &(struct tune_wish){.seconds = TUNE_FIRST_USE_S}))
+            continue;
+        if (tuned.text.length > 0)
+            TRY(store_add_tuning(run->store, tuned.key, tuned.text.data));
+        text_free(&tuned.text);
+    }
+out:
+    text_free(&tuned.text);
+    tune_list_free(&list);
+    return err;
+}
+
 enum error run_begin(struct run *run, const struct settings *settings,
                      const struct settings_origins *origins, const char *wanted)
 {
@@ -110,6 +134,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     TRY(write_settings(run, &ini));
     log_event(LOG_INFO, "run %s begins with %zu slots", run->info.name, run->slot_count);
     TRY(store_add_event(run->store, LOG_INFO, "run begins"));
+    TRY(tune(run));
 out:
     text_free(&ini);
     return err;
@@ -147,6 +172,7 @@ enum error run_resume(struct run *run, const char *directory)
     log_event(LOG_INFO, "run %s goes on with %zu slots; %d interrupted jobs are queued again",
               run->info.name, run->slot_count, requeued);
     TRY(store_add_event(run->store, LOG_INFO, "run goes on"));
+    TRY(tune(run));
     TRY(store_read_settings(&ini, run->store));
     TRY(write_settings(run, &ini));
 out:

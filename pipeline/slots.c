@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl_kernels/tuner.h"
 #include "pipeline/base/log.h"
 #include "pipeline/footprint.h"
 #include "stages/train.h"
@@ -118,8 +119,10 @@ enum error slots_plan(struct slot **slots, size_t *count, const struct probed *d
             continue;
         int parts = parts_of(&devices[i], settings);
         for (int part = 0; part < parts; part++)
-            (*slots)[(*count)++] =
-                (struct slot){.device = devices[i], .part = part, .parts = parts};
+            (*slots)[(*count)++] = (struct slot){.device = devices[i],
+                                                 .part = part,
+                                                 .parts = parts,
+                                                 .tuned = settings->tune == TUNE_AUTO};
     }
     return ERR_NONE;
 }
@@ -169,21 +172,30 @@ enum error slot_open(struct device **device, const struct slot *slot)
     footprint_keep_small();
     probe_use_driver(slot->device.driver);
     device_prepare_slot(slot->part, slot->parts);
-    return device_open(device, slot->device.platform_in_driver, slot->device.info.device,
-                       slot->part, slot->parts);
+    enum error err = device_open(device, slot->device.platform_in_driver, slot->device.info.device,
+                                 slot->part, slot->parts);
+    if (err == ERR_NONE && slot->tuned)
+        err = tuner_use(*device);
+    return err;
+}
+
+enum error slot_find_whole(struct slot *slot, const struct device_settings *settings)
+{
+    struct slot *slots = NULL;
+    size_t slot_count;
+    enum error err = slots_find(&slots, &slot_count, NULL, NULL, settings);
+    if (err != ERR_NONE)
+        return err;
+    *slot = slots[0];
+    slot->part = 0;
+    slot->parts = 1;
+    free(slots);
+    return ERR_NONE;
 }
 
 enum error slot_open_whole(struct device **device, const struct device_settings *settings)
 {
-    enum error err = ERR_NONE;
-    struct slot *slots = NULL;
-    size_t slot_count;
-    TRY(slots_find(&slots, &slot_count, NULL, NULL, settings));
-    struct slot whole = slots[0];
-    whole.part = 0;
-    whole.parts = 1;
-    TRY(slot_open(device, &whole));
-out:
-    free(slots);
-    return err;
+    struct slot slot;
+    enum error err = slot_find_whole(&slot, settings);
+    return err == ERR_NONE ? slot_open(device, &slot) : err;
 }

@@ -14,6 +14,7 @@
 struct slot {
     struct probed device;
     int part, parts; /* as device_open() takes them */
+    bool tuned;      /* slot_open() gives the device its tuning on disk */
 };
 
 /*
@@ -35,11 +36,14 @@ int64_t slots_places(const struct slot *slots, size_t count, int pack);
 /* How many of them are on this device. */
 size_t slots_on(const struct slot *slots, size_t count, const struct probed *device);
 
-/* Makes this process the worker of a slot: environment, affinity, device_open(). Before any
-   OpenCL call, once a process. */
+/* Makes this process the worker of a slot: environment, affinity, device_open(), tuning. Before
+   any OpenCL call, once a process. */
 enum error slot_open(struct device **device, const struct slot *slot);
 
 /* The first device that the settings choose, whole: one network uses all its cores. */
+enum error slot_find_whole(struct slot *slot, const struct device_settings *settings);
+
+/* The same, opened. */
 enum error slot_open_whole(struct device **device, const struct device_settings *settings);
 
 #endif

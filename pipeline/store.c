@@ -413,6 +413,27 @@ enum error store_add_worker(int64_t *worker, struct store *store, int slot, cons
     return err;
 }
 
+enum error store_add_tuning(struct store *store, const char *key, const char *text)
+{
+    store_use(store, STATEMENT_ADD_TUNING);
+    store_bind_text(store, 1, key);
+    store_bind_text(store, 2, text);
+    return store_execute(NULL, store, "write a tuning");
+}
+
+enum error store_read_tuning(struct text *text, struct store *store, const char *key)
+{
+    bool row;
+    store_use(store, STATEMENT_READ_TUNING);
+    store_bind_text(store, 1, key);
+    enum error err = store_step(&row, store, "read a tuning");
+    if (err != ERR_NONE || !row)
+        return err;
+    text_append(text, (const char *)sqlite3_column_text(store->current, 0));
+    sqlite3_reset(store->current);
+    return text_status(text);
+}
+
 enum error store_add_event(struct store *store, enum log_level level, const char *text)
 {
     store_use(store, STATEMENT_ADD_EVENT);

@@ -246,6 +246,12 @@ struct worker_row {
     int64_t committed; /* jobs */
 };
 
+/* What the tuner chose for a device (cl_kernels/tuning.h), by tuning_key(); the first that is added
+   for a key stays, so that a run's workers use one, whenever they start. `text` stays as it is when
+   there is none. */
+enum error store_add_tuning(struct store *store, const char *key, const char *text);
+enum error store_read_tuning(struct text *text, struct store *store, const char *key);
+
 /* Opens a row for a worker that is about to be started. */
 enum error store_add_worker(int64_t *worker, struct store *store, int slot, const char *device);
 

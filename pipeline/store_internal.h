@@ -118,6 +118,8 @@
     X(READ_WORKERS, "SELECT w.id, w.slot, w.device, w.started_utc_us, w.ended_utc_us, w.ending, "  \
                     "(SELECT count(*) FROM attempts a WHERE a.worker = w.id AND a.status IN "      \
                     "('done', 'diverged', 'too_big', 'timeout')) FROM workers w ORDER BY w.id")    \
+    X(ADD_TUNING, "INSERT INTO tunings (key, text) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING")  \
+    X(READ_TUNING, "SELECT text FROM tunings WHERE key = ?1")                                      \
     X(ADD_EVENT, "INSERT INTO events (utc_us, level, text) VALUES (?1, ?2, ?3)")
 
 enum statement {

@@ -4,7 +4,7 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 9               /* PRAGMA user_version */
+    STORE_VERSION = 10              /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
@@ -22,6 +22,7 @@ enum {
     "  deadline_utc_us INTEGER NOT NULL DEFAULT 0,"                                                \
     "  search_deadline_utc_us INTEGER NOT NULL DEFAULT 0,"                                         \
     "  search_ended_utc_us INTEGER NOT NULL DEFAULT 0);"                                           \
+    "CREATE TABLE tunings (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;"               \
     "CREATE TABLE candidates ("                                                                    \
     "  id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, genome TEXT NOT NULL,"                 \
     "  operator TEXT NOT NULL, parent INTEGER REFERENCES candidates (id),"                         \

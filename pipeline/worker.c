@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inputs/shared_images.h"
+#include "cl_kernels/tuner.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/channel.h"
@@ -93,6 +94,19 @@ static enum error take_images(struct worker *worker, bool shared)
                            : images_load_training(&worker->images, &worker->settings.data);
 }
 
+/* That of the run, whatever is on the disk by now. */
+static enum error use_tuning(struct worker *worker)
+{
+    char key[TUNING_KEY_SIZE];
+    struct text text = {0};
+    tuning_key(key, worker->device);
+    enum error err = store_read_tuning(&text, worker->store, key);
+    if (err == ERR_NONE && text.length > 0)
+        err = tuner_use_text(worker->device, text.data);
+    text_free(&text);
+    return err;
+}
+
 static enum error open_worker(struct worker *worker, const struct worker_order *order)
 {
     enum error err = ERR_NONE;
@@ -103,6 +117,8 @@ static enum error open_worker(struct worker *worker, const struct worker_order *
     TRY(store_read_run(&run, worker->store));
     TRY(run_read_settings(&worker->settings, NULL, worker->store));
     TRY(slot_open(&worker->device, &order->slot));
+    if (worker->settings.devices.tune == TUNE_AUTO)
+        TRY(use_tuning(worker));
     TRY(take_images(worker, order->shared_images));
     TRY(check_data(&run, &worker->images));
     TRY(trainer_create(&worker->trainer, worker->device, &worker->images, &worker->settings.data));

@@ -39,6 +39,22 @@ static void test_run_and_settings(void **state)
     assert_int_equal(store_create(&store, fixture_path, &fixture_run, ""), ERR_OUTPUT);
 }
 
+static void test_first_tuning_stays(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    struct text text = {0};
+    OK(store_read_tuning(&text, store, "abc"));
+    assert_int_equal(text.length, 0);
+    OK(store_add_tuning(store, "abc", "first"));
+    OK(store_add_tuning(store, "abc", "second"));
+    OK(store_add_tuning(store, "def", "other"));
+    OK(store_read_tuning(&text, store, "abc"));
+    assert_string_equal(text.data, "first");
+    text_free(&text);
+    OK(store_close(store));
+}
+
 static void test_rows_round_trip(void **state)
 {
     (void)state;
@@ -494,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_run_and_settings),
+        CASE(test_first_tuning_stays),
         CASE(test_rows_round_trip),
         CASE(test_failed_results_have_no_scores),
         CASE(test_end_of_the_search),

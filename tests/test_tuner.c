@@ -1,0 +1,696 @@
+/*
+ * The tuner: what it chooses, whom it disqualifies, what it keeps on disk, and files that are cut
+ * off, damaged, foreign, of another version, or cannot be written. Kernels are made wrong by
+ * building them with another step between pixels.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cl_kernels/conv_family.h"
+#include "cl_kernels/launch.h"
+#include "cl_kernels/network.h"
+#include "cl_kernels/tuner.h"
+#include "cl_kernels/tuning.h"
+#include "cl_kernels/tuning_file.h"
+#include "pipeline/base/log.h"
+
+static struct device *device;
+static char directory[] = "/tmp/clade-test-tuner-XXXXXX";
+
+static void ok(enum error err)
+{
+    if (err != ERR_NONE)
+        fail_msg("%s: %s", error_name(err), error_message());
+}
+
+/* ---- what is wrapped ---- */
+
+static const char *sabotaged; /* in the options of a program: it gets another step; NULL: none */
+
+enum error __real_program_kernel_build(cl_kernel *, struct device *, const char *,
+                                       const char *const *, size_t, const char *, const char *);
+enum error __wrap_program_kernel_build(cl_kernel *, struct device *, const char *,
+                                       const char *const *, size_t, const char *, const char *);
+enum error __wrap_program_kernel_build(cl_kernel *out, struct device *on, const char *name,
+                                       const char *const *sources, size_t count,
+                                       const char *options, const char *kernel)
+{
+    char other[256];
+    const char *step = strstr(options, "X_STEP=");
+    if (sabotaged == NULL || step == NULL || strstr(options, sabotaged) == NULL)
+        return __real_program_kernel_build(out, on, name, sources, count, options, kernel);
+    snprintf(other, sizeof other, "%.*sX_STEP=1%s", (int)(step - options), options,
+             step + strcspn(step, " "));
+    return __real_program_kernel_build(out, on, name, sources, count, other, kernel);
+}
+
+static enum { RENAME_WORKS, RENAME_FAILS, RENAME_KILLS } renaming;
+
+int __real_rename(const char *, const char *);
+int __wrap_rename(const char *, const char *);
+int __wrap_rename(const char *from, const char *to)
+{
+    if (renaming == RENAME_KILLS)
+        raise(SIGKILL);
+    if (renaming == RENAME_WORKS)
+        return __real_rename(from, to);
+    errno = EACCES;
+    return -1;
+}
+
+static int tuned_lines, warnings;
+static char last_warning[600];
+
+static void note(enum log_level level, const char *text, void *user)
+{
+    (void)user;
+    tuned_lines += strncmp(text, "tuning ", 7) == 0;
+    if (level != LOG_WARNING)
+        return;
+    warnings++;
+    snprintf(last_warning, sizeof last_warning, "%s", text);
+}
+
+/* ---- files ---- */
+
+/* The files of the cache whose names hold `part`: how many, and the path of the last. */
+static int find_files(char path[512], const char *part)
+{
+    char folder[300];
+    int count = 0;
+    snprintf(folder, sizeof folder, "%s/clade", directory);
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return 0;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
+        if (strstr(entry->d_name, part) != NULL) {
+            snprintf(path, 512, "%s/%.200s", folder, entry->d_name);
+            count++;
+        }
+    closedir(dir);
+    return count;
+}
+
+static void erase_tunings(void)
+{
+    char path[512];
+    while (find_files(path, "tune-") > 0)
+        assert_int_equal(unlink(path), 0);
+}
+
+static void read_whole(struct text *text, const char *path)
+{
+    char block[4096];
+    size_t n;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    while ((n = fread(block, 1, sizeof block, file)) > 0)
+        text_append_n(text, block, n);
+    fclose(file);
+}
+
+static void write_whole(const char *path, const char *data, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    erase_tunings();
+    sabotaged = NULL;
+    renaming = RENAME_WORKS;
+    tuned_lines = warnings = 0;
+    device_set_tuning(device, NULL);
+    log_set_sink(note, NULL);
+    return 0;
+}
+
+/* ---- tables ---- */
+
+/* A 3x3 convolution of 32 -> 64 channels, asked of the vector family: groups of 2 or 4. */
+static const struct tune_class wide = {.family = CONV_VECTOR,
+                                       .kernel = 3,
+                                       .stride = 1,
+                                       .channels_in = 32,
+                                       .channels_out = 64,
+                                       .height = 7,
+                                       .width = 7,
+                                       .batch = 16};
+static const struct tune_class narrow = {.family = CONV_AUTO,
+                                         .kernel = 1,
+                                         .stride = 2,
+                                         .channels_in = 8,
+                                         .channels_out = 8,
+                                         .height = 5,
+                                         .width = 5,
+                                         .batch = 16};
+
+static void add_row(struct tuning *tuning, const struct tune_class *class, enum tune_pass pass,
+                    enum conv_family family, int group, int tile)
+{
+    struct tune_row row = {.class = *class,
+                           .pass = pass,
+                           .family = family,
+                           .group = group,
+                           .tile = tile,
+                           .chosen = true,
+                           .gflops = 12.25};
+    ok(tuning_add(tuning, &row));
+}
+
+static struct tuning example(void)
+{
+    struct tuning tuning = {0};
+    struct tune_row wrong = {.class = narrow,
+                             .pass = TUNE_FORWARD,
+                             .family = CONV_WINOGRAD,
+                             .group = 4,
+                             .tile = 7,
+                             .status = TUNE_DISQUALIFIED,
+                             .reason = "y[3] is 1 should be 2"};
+    add_row(&tuning, &wide, TUNE_FORWARD, CONV_VECTOR, 4, 7);
+    add_row(&tuning, &wide, TUNE_INPUT_GRADIENT, CONV_VECTOR, 2, 7);
+    add_row(&tuning, &wide, TUNE_WEIGHT_GRADIENT, CONV_VECTOR, 4, 4);
+    ok(tuning_add(&tuning, &wrong));
+    return tuning;
+}
+
+static void assert_same_row(const struct tune_row *a, const struct tune_row *b)
+{
+    assert_true(tune_class_equal(&a->class, &b->class));
+    assert_int_equal(a->pass, b->pass);
+    assert_int_equal(a->family, b->family);
+    assert_int_equal(a->group, b->group);
+    assert_int_equal(a->tile, b->tile);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->chosen, b->chosen);
+    assert_true(a->gflops == b->gflops);
+    assert_string_equal(a->reason, b->reason);
+}
+
+static void test_text_round_trip(void **state)
+{
+    (void)state;
+    struct tuning tuning = example(), back = {0};
+    struct text text = {0};
+    const char *why;
+    char key[TUNING_KEY_SIZE];
+    ok(tuning_format(&text, &tuning, "abc"));
+    tuning_text_key(key, text.data);
+    assert_string_equal(key, "abc");
+    ok(tuning_parse(&back, text.data, "abc", &why));
+    ok(tuning_parse(&back, text.data, NULL, &why));
+    assert_int_equal(back.count, tuning.count);
+    for (size_t i = 0; i < back.count; i++)
+        assert_same_row(&back.rows[i], &tuning.rows[i]);
+    assert_int_equal(tuning_parse(&back, text.data, "abd", &why), ERR_DATA);
+    assert_non_null(strstr(why, "something else"));
+    assert_int_equal(back.count, tuning.count); /* stays as it was */
+    /* cut off anywhere, and one bit changed anywhere */
+    for (size_t at = 0; at < text.length; at++) {
+        char kept = text.data[at];
+        text.data[at] = '\0';
+        assert_int_equal(tuning_parse(&back, text.data, "abc", &why), ERR_DATA);
+        assert_non_null(why);
+        text.data[at] = (char)(kept ^ 1);
+        assert_int_equal(tuning_parse(&back, text.data, "abc", &why), ERR_DATA);
+        text.data[at] = kept;
+    }
+    ok(tuning_parse(&back, text.data, "abc", &why));
+    text_free(&text);
+    tuning_free(&back);
+    tuning_free(&tuning);
+}
+
+static void test_classes(void **state)
+{
+    (void)state;
+    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    struct tune_class class = tune_class_of(&plan);
+    assert_true(tune_class_equal(&class, &wide));
+    /* 90 channels stand with 64, 31 with 32; batches with the next power of two */
+    plan = (struct conv_plan){.shape = {31, 90, 3, 1},
+                              .input = layout_make_image(7, 7, 31, 1),
+                              .output = layout_make(7, 7, 90, 0),
+                              .family = CONV_VECTOR,
+                              .batch = 3};
+    class = tune_class_of(&plan);
+    assert_true(tune_class_equal(&class, &wide));
+    /* every class is its own class */
+    for (int channels = 1; channels <= 511; channels++) {
+        plan.shape.channels_in = plan.shape.channels_out = channels;
+        plan.input = layout_make_image(7, 7, channels, 1);
+        plan.output = layout_make(7, 7, channels, 0);
+        class = tune_class_of(&plan);
+        struct conv_plan of_class = tune_class_plan(&class, CONV_VECTOR);
+        struct tune_class again = tune_class_of(&of_class);
+        assert_true(tune_class_equal(&again, &class));
+        assert_int_equal(of_class.input.lanes, plan.input.lanes);
+        assert_int_equal(of_class.output.lanes, plan.output.lanes);
+    }
+}
+
+static void test_what_is_applied(void **state)
+{
+    (void)state;
+    struct tuning tuning = example();
+    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    assert_true(tuning_apply(&tuning, device, &plan));
+    assert_int_equal(plan.tiles.group, 4);
+    assert_int_equal(plan.tiles.group_transposed, 2);
+    assert_int_equal(plan.tiles.weight_gradient, 4);
+    /* 80 channels are 5 blocks: no groups of 4 there, so its rule's tiles */
+    plan = tune_class_plan(&wide, CONV_VECTOR);
+    plan.output = plan.gradient = layout_make(7, 7, 80, 1);
+    plan.shape.channels_out = 80;
+    assert_true(tuning_apply(&tuning, device, &plan));
+    assert_int_equal(plan.tiles.group, 0);
+    /* tiles that no variant has, a family that cannot do it, a class that is not there */
+    tuning.rows[0].tile = 5;
+    plan = tune_class_plan(&wide, CONV_VECTOR);
+    assert_true(tuning_apply(&tuning, device, &plan));
+    assert_int_equal(plan.tiles.forward, 0);
+    tuning_free(&tuning);
+    add_row(&tuning, &narrow, TUNE_FORWARD, CONV_WINOGRAD, 1, 8);
+    plan = tune_class_plan(&narrow, CONV_AUTO);
+    assert_false(tuning_apply(&tuning, device, &plan));
+    assert_int_equal(plan.family, CONV_AUTO);
+    plan = tune_class_plan(&wide, CONV_VECTOR);
+    assert_false(tuning_apply(&tuning, device, &plan));
+    tuning_free(&tuning);
+}
+
+/* ---- timing ---- */
+
+static bool can_differ(const struct tune_row *row)
+{
+    return row->pass != TUNE_INPUT_GRADIENT || row->class.channels_in >= 8;
+}
+
+/* One row of each pass is chosen, and it is fit for it. */
+static void assert_chosen(const struct tuning *tuning, const struct tune_class *class)
+{
+    for (int pass = 0; pass < TUNE_PASS_COUNT; pass++) {
+        int chosen = 0;
+        for (size_t i = 0; i < tuning->count; i++) {
+            const struct tune_row *row = &tuning->rows[i];
+            if (!tune_class_equal(&row->class, class) || (int)row->pass != pass)
+                continue;
+            assert_true(can_differ(row));
+            assert_true(row->status == TUNE_OK ? row->gflops > 0 : row->gflops == 0);
+            chosen += row->chosen;
+            if (row->chosen)
+                assert_int_not_equal(row->status, TUNE_DISQUALIFIED);
+        }
+        assert_int_equal(chosen, 1);
+    }
+}
+
+static void test_every_variant_is_timed(void **state)
+{
+    (void)state;
+    struct tuning tuning = {0};
+    const struct tune_class classes[] = {wide, narrow};
+    ok(tuner_run(&tuning, device, classes, 2, 600));
+    assert_chosen(&tuning, &wide);
+    assert_chosen(&tuning, &narrow);
+    int of_group[5] = {0};
+    for (size_t i = 0; i < tuning.count; i++)
+        if (tune_class_equal(&tuning.rows[i].class, &wide)) {
+            assert_int_equal(tuning.rows[i].status, TUNE_OK);
+            assert_int_equal(tuning.rows[i].family, CONV_VECTOR);
+            of_group[tuning.rows[i].group]++;
+        }
+    assert_true(of_group[2] >= 3 && of_group[4] == 2);
+    tuning_free(&tuning);
+}
+
+static void test_no_time(void **state)
+{
+    (void)state;
+    struct tuning tuning = {0};
+    bool timed;
+    ok(tuner_run(&tuning, device, &wide, 1, 0));
+    assert_chosen(&tuning, &wide);
+    assert_true(tuning_has(&tuning, &wide, &timed));
+    assert_false(timed);
+    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    assert_true(tuning_apply(&tuning, device, &plan));
+    assert_int_equal(plan.family, CONV_VECTOR);
+    assert_int_equal(plan.tiles.group, 0);
+    /* what is timed later replaces it */
+    ok(tuner_run(&tuning, device, &wide, 1, 600));
+    assert_chosen(&tuning, &wide);
+    tuning_has(&tuning, &wide, &timed);
+    assert_true(timed);
+    tuning_free(&tuning);
+}
+
+/* Of `wide`, rows with a group of so many vectors. */
+static void assert_disqualified(const struct tuning *tuning, int group, bool disqualified)
+{
+    int seen = 0;
+    for (size_t i = 0; i < tuning->count; i++) {
+        const struct tune_row *row = &tuning->rows[i];
+        if (row->group != group || row->pass == TUNE_INPUT_GRADIENT)
+            continue;
+        seen++;
+        assert_int_equal(row->status, disqualified ? TUNE_DISQUALIFIED : TUNE_OK);
+        assert_true(!disqualified || (!row->chosen && strstr(row->reason, "allowed") != NULL));
+        assert_null(strpbrk(row->reason, ",\"\n"));
+    }
+    assert_true(seen > 0);
+}
+
+/* A variant with wrong results, and a rule with wrong ones, are never chosen. */
+static void test_wrong_results_disqualify(void **state)
+{
+    (void)state;
+    struct tuning tuning = {0};
+    sabotaged = "VECTORS=4";
+    ok(tuner_run(&tuning, device, &wide, 1, 600));
+    assert_chosen(&tuning, &wide);
+    assert_disqualified(&tuning, 4, true);
+    assert_disqualified(&tuning, 2, false);
+    sabotaged = "TILE=8"; /* the weight gradient of the rule's group */
+    ok(tuner_run(&tuning, device, &wide, 1, 600));
+    assert_chosen(&tuning, &wide);
+    assert_disqualified(&tuning, 2, true);
+    assert_disqualified(&tuning, 4, false);
+    tuning_free(&tuning);
+}
+
+/* ---- disk ---- */
+
+static const struct tuner_request request = {.classes = &narrow, .count = 1, .seconds = 600};
+
+static void test_kept_on_disk(void **state)
+{
+    (void)state;
+    char path[512];
+    ok(tuner_use(device));
+    assert_null(device_tuning(device));
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(tuned_lines, 1);
+    assert_int_equal(find_files(path, ".csv"), 1);
+    assert_chosen(device_tuning(device), &narrow);
+    struct text first = {0}, second = {0};
+    read_whole(&first, path);
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(tuned_lines, 1); /* nothing was to do */
+    read_whole(&second, path);
+    assert_string_equal(first.data, second.data);
+    struct tuner_request again = request;
+    again.again = true;
+    ok(tuner_prepare(device, &again));
+    assert_int_equal(tuned_lines, 2);
+    device_set_tuning(device, NULL);
+    ok(tuner_use(device));
+    assert_chosen(device_tuning(device), &narrow);
+    assert_int_equal(warnings, 0);
+    /* a copy kept elsewhere is good for this device only */
+    ok(tuner_use_text(device, first.data));
+    struct text foreign = {0};
+    ok(tuning_format(&foreign, device_tuning(device), "0123456789abcdef0123456789abcdef"));
+    assert_int_equal(tuner_use_text(device, foreign.data), ERR_DATA);
+    text_free(&foreign);
+    text_free(&first);
+    text_free(&second);
+}
+
+/* Each time: a line, tuned again, and a good file afterwards. */
+static void assert_tuned_again(const char *path, const char *part)
+{
+    struct tuning tuning;
+    warnings = tuned_lines = 0;
+    device_set_tuning(device, NULL);
+    ok(tuner_use(device));
+    assert_null(device_tuning(device));
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(last_warning, part));
+    assert_non_null(strstr(last_warning, path));
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(warnings, 2);
+    assert_int_equal(tuned_lines, 1);
+    ok(tuning_load(&tuning, device));
+    assert_int_equal(warnings, 2);
+    assert_chosen(&tuning, &narrow);
+    tuning_free(&tuning);
+}
+
+static void test_damaged_and_foreign_files(void **state)
+{
+    (void)state;
+    char path[512];
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(find_files(path, ".csv"), 1);
+    struct text whole = {0}, foreign = {0}, version = {0};
+    read_whole(&whole, path);
+    write_whole(path, whole.data, whole.length / 2);
+    assert_tuned_again(path, "cut off");
+    write_whole(path, "", 0);
+    assert_tuned_again(path, "not a tuning");
+    whole.data[whole.length / 2] ^= 4;
+    write_whole(path, whole.data, whole.length);
+    assert_tuned_again(path, "");
+    write_whole(path, "\0\0\0\0", 4);
+    assert_tuned_again(path, "not a tuning");
+    ok(tuning_format(&foreign, device_tuning(device), "0123456789abcdef0123456789abcdef"));
+    write_whole(path, foreign.data, foreign.length);
+    assert_tuned_again(path, "something else");
+    text_printf(&version, "clade tuning 0%s", foreign.data + strlen("clade tuning 1"));
+    write_whole(path, version.data, version.length);
+    assert_tuned_again(path, "another version");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    device_set_tuning(device, NULL);
+    warnings = 0;
+    ok(tuner_prepare(device, &request)); /* cannot be read, cannot be written: rules */
+    assert_null(device_tuning(device));
+    assert_int_equal(warnings, 2);
+    assert_int_equal(rmdir(path), 0);
+    text_free(&whole);
+    text_free(&foreign);
+    text_free(&version);
+}
+
+/* A write that fails, or a process that is killed before it is complete, leaves the old file. */
+static void test_interrupted_writes(void **state)
+{
+    (void)state;
+    char path[512];
+    struct tuning tuning;
+    struct tuner_request again = request;
+    again.again = true;
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(find_files(path, ".csv"), 1);
+    struct text before = {0}, after = {0};
+    read_whole(&before, path);
+    renaming = RENAME_FAILS;
+    ok(tuner_prepare(device, &again));
+    assert_int_equal(warnings, 1);
+    assert_null(device_tuning(device)); /* what is not kept is not used */
+    assert_int_equal(find_files(path, ".csv"), 1);
+    read_whole(&after, path);
+    assert_string_equal(before.data, after.data);
+
+    struct tuning other = example();
+    renaming = RENAME_KILLS;
+    pid_t pid = fork();
+    if (pid == 0) {
+        tuning_store(&other, device);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    renaming = RENAME_WORKS;
+    assert_int_equal(find_files(path, ".csv"), 2); /* and a temporary one that nobody reads */
+    ok(tuning_load(&tuning, device));
+    assert_chosen(&tuning, &narrow);
+    assert_false(tuning_has(&tuning, &wide, NULL));
+    tuning_free(&tuning);
+    tuning_free(&other);
+    text_free(&before);
+    text_free(&after);
+}
+
+/* A second process waits for the first one's lock. */
+static void test_one_at_a_time(void **state)
+{
+    (void)state;
+    int lock = tuning_lock(device), status;
+    assert_true(lock >= 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(lock); /* its copy of ours */
+        tuning_unlock(tuning_lock(device));
+        _exit(7);
+    }
+    usleep(100000);
+    assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+    tuning_unlock(lock);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+static void test_no_cache_directory(void **state)
+{
+    (void)state;
+    setenv("XDG_CACHE_HOME", "/dev/null/nowhere", 1);
+    ok(tuner_prepare(device, &request));
+    setenv("XDG_CACHE_HOME", directory, 1);
+    assert_null(device_tuning(device));
+    assert_int_equal(tuned_lines, 0);
+    assert_int_equal(warnings, 1);
+}
+
+/* ---- networks ---- */
+
+enum { IMAGES = 24 };
+
+/* Trains a network of 32 -> 64 and 64 -> 64 channels at 7x7 for three steps; its parameters. */
+static float *train(size_t *count)
+{
+    uint8_t pixels[IMAGES * 28 * 28], labels[IMAGES];
+    uint32_t order[IMAGES];
+    struct images images = {.shape = {.height = 28, .width = 28, .channels = 1, .classes = 3},
+                            .count = IMAGES,
+                            .mean = 0.5f,
+                            .std = 0.29f,
+                            .pixels = pixels,
+                            .labels = labels};
+    struct settings settings;
+    struct genome genome;
+    struct image_store *store;
+    struct network *net;
+    struct pass_result result;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * i % 251);
+    for (uint32_t i = 0; i < IMAGES; i++) {
+        labels[i] = (uint8_t)(i % 3);
+        order[i] = i;
+    }
+    settings_defaults(&settings, NULL);
+    settings.training.batch = 8;
+    ok(genome_parse(&genome, "RC16k3:relu-RC32k3:swish-NC64k3:relu-NC64k3:gelu-FC64:relu"));
+    ok(image_store_create(&store, device, &images));
+    ok(network_create(&net, device, &genome, &images.shape, &settings.training, CONV_AUTO));
+    ok(network_initialise(net, &(uint64_t){5}));
+    ok(network_train(net, store, order, IMAGES, 0, 3, &result));
+    *count = (size_t)network_parameter_count(net);
+    float *values = calloc(*count, sizeof *values);
+    assert_non_null(values);
+    ok(network_read_parameters(net, values));
+    network_destroy(net);
+    image_store_destroy(store);
+    return values;
+}
+
+/* Gives the device a tuning with this choice for both convolutions of stride 1. */
+static void choose(enum conv_family family, const struct conv_tiles *tiles)
+{
+    struct tuning *tuning = calloc(1, sizeof *tuning);
+    assert_non_null(tuning);
+    for (int in = 32; in <= 64; in += 32) {
+        struct tune_class class = wide;
+        class.family = CONV_AUTO;
+        class.channels_in = in;
+        add_row(tuning, &class, TUNE_FORWARD, family, tiles->group, tiles->forward);
+        add_row(tuning, &class, TUNE_WEIGHT_GRADIENT, family, tiles->group, tiles->weight_gradient);
+        add_row(tuning, &class, TUNE_INPUT_GRADIENT, family, 2, tiles->input_gradient);
+    }
+    device_set_tuning(device, tuning);
+}
+
+/* Tiles change no bit of what is trained; another family changes bits, but no more. */
+static void test_networks(void **state)
+{
+    (void)state;
+    struct conv_plan plan = tune_class_plan(&wide, CONV_WINOGRAD);
+    struct conv_tiles variants[CONV_VARIANTS_MAX];
+    size_t count;
+    float *rule = train(&count), *other;
+    int variant_count = conv_variants(variants, device, &plan);
+    assert_true(variant_count > 1);
+    struct conv_tiles tiles = variants[variant_count - 1];
+    tiles.input_gradient = variants[0].input_gradient;
+    assert_int_not_equal(tiles.group, variants[0].group);
+    choose(CONV_WINOGRAD, &tiles);
+    other = train(&count);
+    assert_memory_equal(rule, other, count * sizeof *rule);
+    free(other);
+
+    plan = tune_class_plan(&wide, CONV_VECTOR);
+    conv_variants(variants, device, &plan);
+    choose(CONV_VECTOR, &variants[0]);
+    other = train(&count);
+    double difference = 0, largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference = fmax(difference, fabs((double)rule[i] - (double)other[i]));
+        largest = fmax(largest, fabs((double)rule[i]));
+    }
+    assert_true(difference > 0 && difference <= 1e-3 * largest);
+    free(other);
+    free(rule);
+}
+
+static int open_device(void **state)
+{
+    (void)state;
+    if (mkdtemp(directory) == NULL)
+        return 1;
+    setenv("XDG_CACHE_HOME", directory, 1);
+    if (device_open(&device, 0, 0, 0, 1) == ERR_NONE)
+        return 0;
+    print_error("%s\n", error_message());
+    return 1;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    char path[512];
+    device_close(device);
+    while (find_files(path, ".") > 0 && strcmp(strrchr(path, '/') + 1, ".") != 0 &&
+           strcmp(strrchr(path, '/') + 1, "..") != 0)
+        unlink(path);
+    return 0;
+}
+
+int main(void)
+{
+#define CASE(test) cmocka_unit_test_setup(test, set_up)
+    const struct CMUnitTest tests[] = {
+        CASE(test_text_round_trip),
+        CASE(test_classes),
+        CASE(test_what_is_applied),
+        CASE(test_every_variant_is_timed),
+        CASE(test_no_time),
+        CASE(test_wrong_results_disqualify),
+        CASE(test_kept_on_disk),
+        CASE(test_damaged_and_foreign_files),
+        CASE(test_interrupted_writes),
+        CASE(test_one_at_a_time),
+        CASE(test_no_cache_directory),
+        CASE(test_networks),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
