@@ -262,6 +262,44 @@ static void test_live_directory_and_signal(void **state)
     assert_true(exists("run/candidates.csv"));
 }
 
+/* report.html and the workbook of a live run, and the same bytes again of one that has ended. */
+static void test_report(void **state)
+{
+    (void)state;
+    char command[1024], printed[96];
+    snprintf(printed, sizeof printed, "%s/run/report.html\n", directory);
+    pid_t pid =
+        clade_start("run %s/search.ini --set search.cycles=500 --out %s/run", directory, directory);
+    wait_for_results(1);
+    const struct clade_result *result = clade("report %s/run", directory);
+    clade_assert_fine(result);
+    assert_string_equal(result->out, printed);
+    assert_int_equal(clade_wait(pid, 0), -1);
+    assert_true(exists("run/results.xlsx"));
+    snprintf(command, sizeof command,
+             "grep -q 'The search is not finished:</b> [1-9][0-9]* of 500' %s/run/report.html && "
+             "grep -q 'Best genome so far' %s/run/report.html",
+             directory, directory);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(clade_wait(pid, 20), error_exit_code(ERR_STOPPED));
+
+    snprintf(command, sizeof command,
+             "mkdir %s/kept && cp %s/run/*.html %s/run/*.csv %s/kept && "
+             "rm %s/run/*.html %s/run/*.csv",
+             directory, directory, directory, directory, directory, directory);
+    assert_int_equal(system(command), 0);
+    clade_assert_fine(clade("report %s/run", directory));
+    static const char *const files[] = {"report.html", "candidates.csv", "generations.csv",
+                                        "epochs.csv"};
+    char run[128], kept[128];
+    snprintf(run, sizeof run, "%s/run", directory);
+    snprintf(kept, sizeof kept, "%s/kept", directory);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        clade_assert_same_file(run, kept, files[i]);
+    clade_assert_refused(clade("report %s/kept", directory), ERR_USAGE, "kept");
+}
+
 static void test_signal_line_says_how_to_go_on(void **state)
 {
     (void)state;
@@ -287,6 +325,7 @@ int main(void)
         CASE(test_other_data_at_resume),
         CASE(test_damaged_store),
         CASE(test_live_directory_and_signal),
+        CASE(test_report),
         CASE(test_signal_line_says_how_to_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
