@@ -22,9 +22,13 @@
       '-FC64:' + words[head];
   };
   const name = (id) => 'c' + String(id).padStart(6, '0');
+  /* A genome in lines that end with a layer. */
   const lines = (text, length) => {
-    const out = [];
-    for (let at = 0; at < text.length; at += length) out.push(text.slice(at, at + length));
+    const out = [''];
+    for (const part of text.split(/(?<=-)/)) {
+      if (out[out.length - 1].length + part.length > length) out.push('');
+      out[out.length - 1] += part;
+    }
     return out;
   };
   const about = (i) => [
@@ -67,7 +71,11 @@
   const dots = (label, data, c, size, more) => Object.assign({
     type: 'scatter', label, data, pointRadius: size, pointHoverRadius: size + 3,
     backgroundColor: c, borderColor: c, borderWidth: 0 }, more);
-  const tips = { displayColors: false, callbacks: { title: () => '',
+  /* A candidate on the front is a point of two sets, and is told once. */
+  const tips = { displayColors: false,
+    filter: (item, at, all) => item.raw.i === undefined ||
+      all.findIndex((other) => other.raw.i === item.raw.i) === at,
+    callbacks: { title: () => '',
     label: (t) => (t.raw.i !== undefined ? about(t.raw.i) : t.dataset.label + ' ' +
       (Math.round(t.raw.y * 1e4) / 1e4) + ' at ' + t.raw.x) } };
   const small = D.id.length > 3000 ? 1.5 : 3;

@@ -20,7 +20,8 @@ def check(what, ok):
         sys.exit("test_chromium: " + what)
 
 
-# The page in a frame as wide as a phone: nothing but what scrolls by itself may stick out.
+# The page in a frame as wide as a phone: nothing but what scrolls by itself may stick out. And what is
+# said of a candidate on the front, when the pointer is on it in both sets of points.
 PHONE = """<!DOCTYPE html><iframe src="report.html" width="390" height="800"></iframe><script>
 onload = () => {
   const page = document.querySelector("iframe").contentDocument;
@@ -28,6 +29,14 @@ onload = () => {
     e.getBoundingClientRect().right > 391).map((e) => e.tagName + " " + e.id);
   document.documentElement.setAttribute("data-phone", JSON.stringify(
     [page.documentElement.scrollWidth, page.querySelectorAll("canvas").length, wide]));
+  const chart = document.querySelector("iframe").contentWindow.Chart.getChart("size");
+  const sets = chart.data.datasets;
+  const front = sets.findIndex((set) => set.label === "Pareto front");
+  const all = sets.findIndex((set) => set.label === "candidates");
+  const index = sets[all].data.findIndex((point) => point.i === sets[front].data[0].i);
+  chart.tooltip.setActiveElements([{datasetIndex: front, index: 0}, {datasetIndex: all, index}],
+    {x: 0, y: 0});
+  document.documentElement.setAttribute("data-tip", JSON.stringify(chart.tooltip.body.map((b) => b.lines)));
 };
 </script>
 """
@@ -80,7 +89,11 @@ with tempfile.TemporaryDirectory() as room:
             check("the page names an address", not re.search(r'(?:src|href)="(?!data:)', page.read()))
         with open(os.path.join(directory, "phone.html"), "w", encoding="ascii") as page:
             page.write(PHONE)
-        phone = attribute(open_page(os.path.join(directory, "phone.html"),
-                                    os.path.join(room, "profile")), "data-phone")
+        dom = open_page(os.path.join(directory, "phone.html"), os.path.join(room, "profile"))
+        phone, tip = attribute(dom, "data-phone"), attribute(dom, "data-tip")
         check("on a phone: %s" % phone, phone[0] <= 390 and phone[1:] == [4, []])
+        check("of a point: %s" % tip, len(tip) == 1
+              and re.fullmatch(r"c\d{6}, generation \d+, [a-z]+", tip[0][0])
+              and re.fullmatch(r"[\d,]+ parameters, accuracy 0\.\d{4}", tip[0][1])
+              and re.fullmatch(r"([NR]C\d+k\d:[a-z]+-)+FC64:[a-z]+", "".join(tip[0][2:])))
         print("%d candidates: %d bytes, %s" % (count, size, charts["size"]))
