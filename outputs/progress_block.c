@@ -38,9 +38,10 @@ static void put_slot(struct text *out, const struct progress_slot *slot, size_t 
 {
     char line[LINE_SIZE], speed[32] = "", since[CLOCK_DURATION_SIZE];
     clock_duration_text(since, slot->seconds);
+    /* All but the device fits into PROGRESS_BLOCK_WIDTH. */
     if (!isnan(slot->images_per_s))
         snprintf(speed, sizeof speed, "%.0f images/s", slot->images_per_s);
-    snprintf(line, sizeof line, "  slot %-3zu %-26s %16s %10s  %s", number, slot->doing, speed,
+    snprintf(line, sizeof line, "  slot %-3zu %-23s %14s %9s  %s", number, slot->doing, speed,
              since, slot->device);
     put_line(out, line, width, NULL);
 }

@@ -94,8 +94,8 @@ static void fills_a_block(void **state)
         block.data,
         "search  120/240  [##########..........]  2 h 05 min left\n"
         "best 0.9123 (59546 parameters)  front of 12  1520 images/s  3 failed\n"
-        "  slot 0   c000123, epoch 2 of 3                             12 s  a ?[2J devic\n"
-        "  slot 1   c000123, epoch 2 of 3          760 images/s       12 s  a ?[2J devic\n"
+        "  slot 0   c000123, epoch 2 of 3                       12 s  a ?[2J device of a\n"
+        "  slot 1   c000123, epoch 2 of 3     760 images/s      12 s  a ?[2J device of a\n"
         "  02:15:00  stage evolve\n"
         "  02:16:00  ! worker 3?ended\n");
     text_free(&block);
