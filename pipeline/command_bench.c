@@ -7,6 +7,7 @@
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
 #include "pipeline/tune.h"
+#include "stages/train.h"
 
 enum {
     OPTION_GENOME = 1,
@@ -16,6 +17,7 @@ enum {
     OPTION_CONV,
     OPTION_NO_TUNE,
     OPTION_WORKERS,
+    OPTION_PACK,
     OPTION_SET,
     OPTION_FORMAT
 };
@@ -78,6 +80,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
         case OPTION_NO_TUNE:
             request->settings.devices.tune = TUNE_OFF;
             break;
+        case OPTION_PACK:
+            TRY(command_setting(&request->settings, "devices.pack", value));
+            break;
         case OPTION_CONV:
             TRY(command_setting(&request->settings, "devices.conv", value));
             break;
@@ -104,6 +109,7 @@ static const struct listing_column columns[] = {
     {"gflops", "GFLOP/s", 1}, {"peak_gflops", "peak", 1},
     {"slots", "slots", 0},    {"conv", NULL, 0},
     {"device", NULL, 0},      {"status", NULL, 0},
+    {"pack", "pack", 0},
 };
 
 static void put_row(struct listing *listing, const struct request *request,
@@ -127,6 +133,8 @@ static void put_row(struct listing *listing, const struct request *request,
     listing_text(listing, conv_family_name(request->settings.devices.conv));
     listing_text(listing, slots[0].device.info.name);
     listing_text(listing, measured != NULL ? "ok" : "too_big");
+    listing_integer(listing,
+                    train_pack_size(&slots[0].device.info, request->settings.devices.pack));
 }
 
 static enum error measure_genomes(const struct request *request, struct measure *measure,
@@ -167,7 +175,7 @@ static enum error run(struct arguments *arguments)
                              request.settings.devices.conv));
     tune_slots(slots, slot_count, &kinds);
     TRY(measure_begin(&measure, slots, slot_count, &shape, &request.settings.training,
-                      request.settings.devices.conv));
+                      &request.settings.devices));
     TRY(measure_peak(&peak, measure, peak_seconds));
     if (request.operations) {
         struct bench_operations bench = {
@@ -198,6 +206,7 @@ static const struct option_row options[] = {
     {"conv", OPTION_CONV, "FAMILY", "auto, vector, winograd, tiled or clblast (devices.conv)"},
     {"no-tune", OPTION_NO_TUNE, NULL, "families and tiles by rule (devices.tune=off)"},
     {"workers", OPTION_WORKERS, "N", "use the first N slots only, leave the others idle"},
+    {"pack", OPTION_PACK, "N", "train N networks at once on each slot (devices.pack)"},
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
     {"format", OPTION_FORMAT, "text|csv", "a table for reading, or CSV"},
     {0},
@@ -210,10 +219,11 @@ const struct command command_bench = {
     .examples = "clade bench\n"
                 "clade bench --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 64 --seconds 10\n"
                 "clade bench --ops --genome RC8k3:relu-RC16k3:relu-FC64:relu\n"
+                "clade bench --pack 4 --genome RC8k3:relu-RC16k3:relu-FC64:relu\n"
                 "clade bench --set devices.slots=1 --conv tiled --format csv\n",
     .text =
-        "Images/s are summed over the slots, which train at the same time, on noise of\n"
-        "28x28x1. GFLOP/s count the convolutions' and dense layers' forward pass, input\n"
+        "Images/s are summed over the slots, which train at the same time, and over packs, on\n"
+        "noise of 28x28x1. GFLOP/s count the convolutions' and dense layers' forward pass, input\n"
         "gradient (except the first layer's) and weight gradient, two for a\n"
         "multiply-accumulate; the peak is the measured rate of fused multiply-adds. --ops: one\n"
         "operation at a time and waited for, all slots together; ms are those of a slot's batch,\n"

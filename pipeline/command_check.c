@@ -168,7 +168,7 @@ static enum error measure_samples(double *seconds, struct forecast *forecast,
     struct rng rng;
     rng_seed(&rng, plan->settings.search.seed);
     TRY(measure_begin(&measure, slots, slot_count, &plan->shape, &plan->settings.training,
-                      plan->settings.devices.conv));
+                      &plan->settings.devices));
     for (int i = 0; i < plan->samples; i++) {
         struct genome genome;
         struct measured measured;
@@ -208,7 +208,7 @@ static enum error measure_worker(struct forecast *forecast, const struct plan *p
     struct measure *measure = NULL;
     struct measured measured;
     TRY(measure_begin(&measure, slot, 1, &plan->shape, &plan->settings.training,
-                      plan->settings.devices.conv));
+                      &plan->settings.devices));
     TRY(measure_training(&measured, measure, &forecast->largest, 0.01));
     forecast->worker_bytes = (double)measured.host_bytes;
 out:

@@ -13,6 +13,7 @@
 #include "pipeline/base/rng.h"
 #include "pipeline/child.h"
 #include "pipeline/footprint.h"
+#include "stages/train.h"
 
 /* A child that says nothing for so long hangs: kernels may have to be compiled. */
 static const double answer_limit_s = 300;
@@ -45,6 +46,7 @@ struct measure {
     struct image_shape shape;
     struct training_settings training;
     enum conv_family family;
+    int pack;
     struct child *children;
     size_t started;
 };
@@ -59,6 +61,7 @@ struct bench {
     struct image_store *store;
     uint32_t *order;
     struct network *network;
+    int members; /* of it */
     int64_t step;
 };
 
@@ -84,11 +87,30 @@ static enum error pass(struct bench *bench, uint32_t count)
 {
     /* A schedule that never ends, so that passes are all alike. */
     static const int64_t endless = INT64_C(1) << 40;
-    struct pass_result ignored;
+    struct pass_result ignored[PACK_MAX];
     enum error err = network_train(bench->network, bench->store, bench->order, count, bench->step,
-                                   endless, &ignored);
+                                   endless, ignored);
     uint32_t batch = (uint32_t)bench->measure->training.batch;
     bench->step += (count + batch - 1) / batch;
+    return err;
+}
+
+/* A pack of one genome; of half as many when it does not fit, as train_candidates() does. */
+static enum error create_pack(struct bench *bench, const struct genome *genome,
+                              struct answer *answer)
+{
+    const struct measure *m = bench->measure;
+    struct genome genomes[PACK_MAX];
+    enum error err;
+    bench->members = train_pack_size(device_get_info(bench->device), m->pack);
+    for (int i = 0; i < bench->members; i++)
+        genomes[i] = *genome;
+    while ((err = network_create_pack(&bench->network, bench->device, genomes, bench->members,
+                                      &m->shape, &m->training, m->family)) == ERR_TOO_BIG &&
+           bench->members > 1)
+        bench->members /= 2;
+    answer->device_bytes =
+        network_bytes(genomes, bench->members, &m->shape, &m->training, m->family, bench->device);
     return err;
 }
 
@@ -96,15 +118,15 @@ static enum error prepare_training(struct bench *bench, const struct genome *gen
                                    struct answer *answer)
 {
     enum error err = ERR_NONE;
-    const struct measure *m = bench->measure;
+    uint64_t seeds[PACK_MAX];
     network_destroy(bench->network);
     bench->network = NULL;
     bench->step = 0;
-    TRY(network_create(&bench->network, bench->device, genome, &m->shape, &m->training, m->family));
-    TRY(network_initialise(bench->network, &(uint64_t){1}));
-    TRY(pass(bench, (uint32_t)m->training.batch * 2));
-    answer->device_bytes =
-        network_bytes(genome, 1, &m->shape, &m->training, m->family, bench->device);
+    for (uint64_t i = 0; i < PACK_MAX; i++)
+        seeds[i] = i + 1;
+    TRY(create_pack(bench, genome, answer));
+    TRY(network_initialise(bench->network, seeds));
+    TRY(pass(bench, (uint32_t)bench->measure->training.batch * 2));
 out:
     return err;
 }
@@ -120,10 +142,10 @@ static enum error train_for(struct bench *bench, double seconds, struct answer *
         enum error err = pass(bench, count);
         if (err != ERR_NONE)
             return err;
-        images += count;
+        images += (double)count * bench->members;
         passed = clock_monotonic_s() - start;
         /* A fifth of the time a pass, so that all slots work nearly to the same end. */
-        double wanted = images / passed * fmin(seconds / 5, seconds - passed);
+        double wanted = images / bench->members / passed * fmin(seconds / 5, seconds - passed);
         double batches = fmax(floor(wanted / batch), 1);
         count = batches * batch < most ? (uint32_t)batches * batch : most;
     }
@@ -155,14 +177,16 @@ static enum error open_bench(struct bench *bench, const struct measure *measure)
     TRY(slot_open(&bench->device, &measure->slots[measure->started]));
     TRY(make_noise(&bench->images, &measure->shape));
     TRY(image_store_create(&bench->store, bench->device, &bench->images));
-    bench->order = malloc(NOISE_IMAGES * sizeof *bench->order);
+    int members = train_pack_size(device_get_info(bench->device), measure->pack);
+    size_t count = (size_t)members * NOISE_IMAGES;
+    bench->order = malloc(count * sizeof *bench->order);
     if (bench->order == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for %d indices", NOISE_IMAGES);
-    for (uint32_t i = 0; i < NOISE_IMAGES; i++)
-        bench->order[i] = i;
+        return error_set(ERR_INTERNAL, "out of memory for %zu indices", count);
+    for (uint32_t i = 0; i < count; i++)
+        bench->order[i] = i % NOISE_IMAGES;
     struct rng rng;
     rng_seed(&rng, 2);
-    rng_shuffle(&rng, bench->order, NOISE_IMAGES);
+    rng_shuffle(&rng, bench->order, (uint32_t)count);
 out:
     return err;
 }
@@ -232,7 +256,7 @@ out:
 
 enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
                          const struct image_shape *shape, const struct training_settings *training,
-                         enum conv_family family)
+                         const struct device_settings *devices)
 {
     enum error err = ERR_NONE;
     struct measure *m = calloc(1, sizeof *m);
@@ -246,7 +270,8 @@ enum error measure_begin(struct measure **out, const struct slot *slots, size_t 
                           .slot_count = slot_count,
                           .shape = *shape,
                           .training = *training,
-                          .family = family,
+                          .family = devices->conv,
+                          .pack = devices->pack,
                           .children = children};
     struct timeval limit = {.tv_sec = (time_t)answer_limit_s};
     for (; m->started < slot_count; m->started++) {

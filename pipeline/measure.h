@@ -16,13 +16,14 @@
 
 struct measure; /* the children, with their devices open */
 
-/* `slots` is borrowed. Training runs on images of `shape` made of noise: no data are read. */
+/* `slots` is borrowed. Training runs on images of `shape` made of noise: no data are read. Each
+   slot trains a pack (devices->pack) of one genome, or of half as many where it does not fit. */
 enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
                          const struct image_shape *shape, const struct training_settings *training,
-                         enum conv_family family);
+                         const struct device_settings *devices);
 
 struct measured {
-    double images_per_s;   /* training, summed over the slots */
+    double images_per_s;   /* training, summed over the slots and the members of packs */
     double gflops;         /* of them, as network_flops_per_image() counts */
     uint64_t device_bytes; /* of the network, on one slot */
     uint64_t host_bytes; /* resident in the process of a slot, at most, when the network was trained

@@ -213,6 +213,14 @@ static void test_bench(void **state)
     assert_string_equal(genome, "RC8k3:relu-RC16k3:relu-FC64:relu");
     assert_int_equal(parameters, 2986);
     assert_true(images_per_s > 0 && gflops > 0 && peak > gflops);
+    result = clade("bench --pack 3 --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 16 --seconds "
+                   "0.1 --format csv --set devices.slots=1");
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, ",\"ok\",3\r\n"));
+    result = clade("bench --ops --pack 3 --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 16 "
+                   "--seconds 0.1 --format csv --set devices.slots=1");
+    clade_assert_fine(result);
+    clade_assert_refused(clade("bench --pack 17"), ERR_USAGE, "devices.pack");
     clade_assert_refused(clade("bench --genome RC8k3:relu"), ERR_USAGE, "column");
     clade_assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
 }
