@@ -34,19 +34,23 @@ enum { CANDIDATE_DEVICE_SIZE = 128, CANDIDATE_OPERATOR_SIZE = 16, CANDIDATE_LABE
 /* Ids from here on are of a random search beside the search (stages/baseline.h). */
 enum { CANDIDATE_BASELINE = 1000000 };
 
+/* The operator of a candidate that goes on from its parent: the same genome on a higher rung. */
+#define CANDIDATE_PROMOTE "promote"
+
 struct candidate {
     int64_t id;     /* 0.. in the order of proposal */
     int generation; /* id / P */
     int attempt;    /* 1.. */
     enum candidate_status status;
     struct genome genome;
-    char operator_name[CANDIDATE_OPERATOR_SIZE]; /* "random", or the mutation */
+    char operator_name[CANDIDATE_OPERATOR_SIZE]; /* "random", the mutation, ... */
     int64_t parent;                              /* -1: none */
     int redraws; /* genomes drawn before this one, that were duplicates */
     /* What earlier runs had given for this genome, when it was proposed (pipeline/memory.h): */
     int64_t earlier;                        /* trainings */
     double earlier_mean, earlier_deviation; /* of validation accuracy; NAN below 1 and 2 of them */
     struct genome_cost cost;
+    int rung; /* whose training it is, 0..; stages/fidelity.h */
     int epochs;
     int train_images;
     uint64_t seed;

@@ -154,6 +154,17 @@ struct operator_credit {
     struct estimate parameter_change; /* child minus parent */
 };
 
+/* One rung and what its scores are worth; stages/fidelity.h. */
+struct rung_record {
+    int rung; /* 0.. */
+    int epochs, train_images;
+    int scored;                         /* trainings with a score */
+    int promoted;                       /* of them, those that a later rung went on from */
+    int pairs;                          /* of them, those with a score there too */
+    struct rank_test spearman, kendall; /* of both scores; NAN for too few pairs */
+    bool off;                           /* switched off */
+};
+
 /* What one device did. */
 struct device_usage {
     char name[CANDIDATE_DEVICE_SIZE];
@@ -273,6 +284,8 @@ struct report {
     size_t device_count;
     struct operator_credit *operators; /* owned */
     size_t operator_count;
+    struct rung_record rungs[RUNGS_MAX];
+    size_t rung_count; /* 0 where fidelity.rungs has none */
 
     int repeated;    /* candidates whose genome an earlier one had */
     int redrawn;     /* candidates before which duplicates were drawn */

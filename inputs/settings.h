@@ -77,6 +77,26 @@ enum mutation {
     MUTATION_COUNT
 };
 
+/* One training of a candidate, of those that it may climb through. */
+struct rung {
+    int epochs, train_images; /* 0 images: all that are not validation images */
+};
+
+enum { RUNGS_MAX = 8 };
+
+struct rung_list {
+    int count; /* 0: one rung, as [training] says */
+    struct rung values[RUNGS_MAX];
+};
+
+struct fidelity_settings {
+    struct rung_list rungs;
+    int eta;               /* 1 of so many goes on */
+    struct int_list bands; /* limits of parameters, between which candidates compete */
+    double min_correlation;
+    int min_pairs;
+};
+
 struct search_settings {
     enum algorithm algorithm;
     enum objective objective;
@@ -97,6 +117,7 @@ struct search_settings {
     enum adapt adapt;
     int adapt_window;   /* bandit: children that count; 1..ADAPT_WINDOW_MAX */
     double adapt_floor; /* bandit: share of the draws by mutation_weights */
+    struct fidelity_settings fidelity;
 };
 
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_ADAM, OPTIMIZER_SGD };

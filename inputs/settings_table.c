@@ -236,6 +236,26 @@ const struct setting setting_table[] = {
             "none."),
     REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
 
+    {"fidelity", "rungs", FIELD(SETTING_RUNGS, search, fidelity.rungs), "none", "", 0, 0, 1, NULL,
+     "Trainings that candidates climb through, each EPOCHSxIMAGES, such as 1x10000 3xall: all "
+     "candidates have the first, the best of them go on from their weights with the next. none: "
+     "one training, as in [training]."},
+    {"fidelity", "eta", FIELD(SETTING_INT, search, fidelity.eta), "3", "candidates", 2, 100, 1,
+     NULL,
+     "With rungs: one of so many goes on, of those that have a score in the same band of the same "
+     "rung."},
+    {"fidelity", "bands", FIELD(SETTING_INT_LIST, search, fidelity.bands),
+     "2500 10000 25000 50000 100000 200000", "parameters", 1, 1e9, 1, NULL,
+     "With rungs: candidates compete for the next one between two of these limits only, so that a "
+     "small network is not ended by a large one."},
+    {"fidelity", "min_correlation", FIELD(SETTING_REAL, search, fidelity.min_correlation), "0.1",
+     "", -1, 1, 1, NULL,
+     "A rung whose scores have a lower rank correlation (Spearman) with those of the next rung is "
+     "switched off: candidates begin above it. -1: never."},
+    {"fidelity", "min_pairs", FIELD(SETTING_INT, search, fidelity.min_pairs), "20", "candidates", 3,
+     100000, 1, NULL,
+     "So many candidates must have both scores before a rung can be switched off."},
+
     INTEGER(confirm, epochs, "10", "epochs", 1, 10000,
             "Passes over the training images when a finalist is trained again."),
     INTEGER(confirm, seeds, "1", "trainings", 0, 100,
@@ -364,6 +384,37 @@ static const char *parse_list(struct int_list *list, const struct setting *row, 
     return NULL;
 }
 
+/* EPOCHS "x" ( IMAGES | "all" ), several of them with blanks or commas between; or "none". */
+static const char *parse_rungs(struct rung_list *list, const char *value)
+{
+    static const char separators[] = " \t,", wrong[] = "not a list of EPOCHSxIMAGES";
+    struct rung_list parsed = {0};
+    if (strcmp(value, "none") == 0)
+        value = "";
+    else if (value[strspn(value, separators)] == '\0')
+        return wrong;
+    for (const char *at = value + strspn(value, separators); *at != '\0';
+         at += strspn(at, separators)) {
+        struct rung rung = {0};
+        int end = 0;
+        if (sscanf(at, "%5d%n", &rung.epochs, &end) != 1 || rung.epochs < 1 || at[end] != 'x')
+            return wrong;
+        at += end + 1;
+        if (strncmp(at, "all", 3) == 0)
+            end = 3;
+        else if (sscanf(at, "%9d%n", &rung.train_images, &end) != 1 || rung.train_images < 1)
+            return wrong;
+        at += end;
+        if (*at != '\0' && strchr(separators, *at) == NULL)
+            return wrong;
+        if (parsed.count == RUNGS_MAX)
+            return "more than 8 rungs";
+        parsed.values[parsed.count++] = rung;
+    }
+    *list = parsed;
+    return NULL;
+}
+
 /* What cannot stand in an INI file could not be printed and read back. */
 static const char *parse_text(char *field, const struct setting *row, const char *value)
 {
@@ -448,6 +499,8 @@ const char *setting_parse(struct settings *settings, const struct setting *row, 
     case SETTING_INT_LIST:
     case SETTING_WORD_LIST:
         return parse_list(field, row, value);
+    case SETTING_RUNGS:
+        return parse_rungs(field, value);
     }
     if (wrong != NULL)
         return wrong;
@@ -475,6 +528,19 @@ static void format_real(struct text *out, double number)
             strcpy(shortest, decimal);
     }
     text_append(out, shortest);
+}
+
+static void format_rungs(struct text *out, const struct rung_list *list)
+{
+    if (list->count == 0)
+        text_append(out, "none");
+    for (int i = 0; i < list->count; i++) {
+        text_printf(out, "%s%dx", i > 0 ? " " : "", list->values[i].epochs);
+        if (list->values[i].train_images > 0)
+            text_printf(out, "%d", list->values[i].train_images);
+        else
+            text_append(out, "all");
+    }
 }
 
 void setting_format(struct text *out, const struct settings *settings, const struct setting *row)
@@ -523,6 +589,9 @@ void setting_format(struct text *out, const struct settings *settings, const str
         for (int i = 0; i < list->count; i++)
             text_printf(out, "%s%s", i > 0 ? " " : "", row->word(list->values[i]));
         break;
+    case SETTING_RUNGS:
+        format_rungs(out, field);
+        break;
     }
 }
 
@@ -569,6 +638,10 @@ void setting_allowed(struct text *out, const struct setting *row)
     case SETTING_WORD_LIST:
         text_append(out, "different words of ");
         allowed_words(out, row);
+        break;
+    case SETTING_RUNGS:
+        text_printf(out, "none, or 1 to %d of EPOCHSxIMAGES or EPOCHSxall, such as 1x10000 3xall",
+                    RUNGS_MAX);
         break;
     }
     if (row->unit[0] != '\0')

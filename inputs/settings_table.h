@@ -21,6 +21,7 @@ enum setting_type {
     SETTING_WORD,      /* an enum, by word() */
     SETTING_INT_LIST,  /* struct int_list */
     SETTING_WORD_LIST, /* struct int_list of an enum, by word() */
+    SETTING_RUNGS,     /* struct rung_list */
 };
 
 struct setting {

@@ -138,6 +138,7 @@ static void put_search(struct text *out, const struct report *report)
     put_chart(out, "operators", "Operators",
               "Share of the children that are better than their parent, an operator a bar");
     html_put_operators(out, report);
+    html_put_rungs(out, report);
     bool confirmed = false;
     for (size_t i = 0; i < report->epoch_count; i++)
         confirmed = confirmed || report->epochs[i].confirm;

@@ -205,6 +205,33 @@ void html_put_operators(struct text *out, const struct report *report)
     text_append(out, "</table></div>\n");
 }
 
+void html_put_rungs(struct text *out, const struct report *report)
+{
+    if (report->rung_count == 0)
+        return;
+    text_append(out,
+                "<h2>Rungs</h2><p class=\"dim\">Rank correlations of a rung's scores with the same "
+                "candidates' on the next one.</p><div class=\"scroll\"><table><tr><th "
+                "class=\"n\">rung</th><th class=\"n\">epochs</th><th class=\"n\">images</th><th "
+                "class=\"n\">scored</th><th class=\"n\">promoted</th><th class=\"n\">Spearman</th>"
+                "<th class=\"n\">Kendall</th><th>state</th></tr>\n");
+    for (size_t i = 0; i < report->rung_count; i++) {
+        const struct rung_record *rung = &report->rungs[i];
+        text_printf(out, "<tr><td class=\"n\">%d</td><td class=\"n\">%d</td><td class=\"n\">",
+                    rung->rung, rung->epochs);
+        if (rung->train_images > 0)
+            report_put_count(out, rung->train_images);
+        else
+            text_append(out, "all");
+        text_printf(out, "</td><td class=\"n\">%d</td><td class=\"n\">%d</td>", rung->scored,
+                    rung->promoted);
+        put_number_cell(out, "%.3f", rung->spearman.statistic);
+        put_number_cell(out, "%.3f", rung->kendall.statistic);
+        text_printf(out, "<td>%s</td></tr>\n", rung->off ? "switched off" : "on");
+    }
+    text_append(out, "</table></div>\n");
+}
+
 /* What the timeline shows, for readers without scripts. */
 static void put_slots(struct text *out, const struct report *report)
 {

@@ -52,6 +52,39 @@ static void put_operators(struct text *out, const struct report *report)
     text_append(out, "\n");
 }
 
+static void put_rungs(struct text *out, const struct report *report)
+{
+    if (report->rung_count == 0)
+        return;
+    text_append(
+        out, "## Rungs\n\n"
+             "Candidates begin on the lowest rung; the best of each band of parameters go on from "
+             "their weights. The correlations are those of a rung's scores with the same "
+             "candidates' on the next one. `rungs.csv` has the same numbers.\n\n"
+             "| rung | epochs | images | scored | promoted | pairs | Spearman | Kendall |\n"
+             "|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    for (size_t i = 0; i < report->rung_count; i++) {
+        const struct rung_record *rung = &report->rungs[i];
+        text_printf(out, "| %d | %d |", rung->rung, rung->epochs);
+        if (rung->train_images > 0)
+            text_printf(out, " %d |", rung->train_images);
+        else
+            text_append(out, " all |");
+        text_printf(out, " %d | %d | %d | ", rung->scored, rung->promoted, rung->pairs);
+        report_put_number(out, "%.3f", rung->spearman.statistic);
+        text_append(out, " | ");
+        report_put_number(out, "%.3f", rung->kendall.statistic);
+        text_append(out, " |\n");
+    }
+    text_append(out, "\n");
+    for (size_t i = 0; i < report->rung_count; i++)
+        if (report->rungs[i].off)
+            text_printf(out,
+                        "Rung %zu is switched off: its scores tell too little of those of the next "
+                        "one (fidelity.min_correlation = %.2f).\n\n",
+                        i, report->settings->search.fidelity.min_correlation);
+}
+
 static void put_duplicates(struct text *out, const struct report *report)
 {
     const struct search_settings *search = &report->settings->search;
@@ -96,6 +129,7 @@ static void put_memory(struct text *out, const struct report *report)
 void report_put_search(struct text *out, const struct report *report)
 {
     put_operators(out, report);
+    put_rungs(out, report);
     if (report->ended > 0)
         put_duplicates(out, report);
     put_memory(out, report);

@@ -102,6 +102,11 @@ static const void *finalist_row(const struct report *report, size_t index)
     return &report->finalists[index];
 }
 
+static const void *rung_row(const struct report *report, size_t index)
+{
+    return &report->rungs[index];
+}
+
 static const void *device_row(const struct report *report, size_t index)
 {
     return &report->devices[index];
@@ -153,6 +158,8 @@ enum error run_files_tables(const char *dir, const struct report *report)
     TRY(write_table(dir, report, &finalists_table, report->finalist_count, finalist_row));
     if (report->settings->confirm.baseline != BASELINE_NONE)
         TRY(write_table(dir, report, &baseline_table, report->baseline_count, baseline_row));
+    if (report->rung_count > 0)
+        TRY(write_table(dir, report, &rungs_table, report->rung_count, rung_row));
     TRY(write_table(dir, report, &devices_table, report->device_count, device_row));
     TRY(write_table(dir, report, &epochs_table, report->epoch_count, epoch_row));
 out:

@@ -59,6 +59,7 @@ extern const struct table pareto_table;      /* rows: struct candidate */
 extern const struct table scores_table;      /* rows: struct score_record; not of a run */
 extern const struct table operators_table;   /* rows: struct operator_credit */
 extern const struct table finalists_table;   /* rows: struct finalist */
+extern const struct table rungs_table;       /* rows: struct rung_record */
 extern const struct table devices_table;     /* rows: struct device_usage */
 extern const struct table epochs_table;      /* rows: struct epoch_record */
 extern const struct table runs_table;        /* rows: struct report; one file for many runs */

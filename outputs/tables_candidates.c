@@ -1,4 +1,6 @@
 /* candidates.csv and pareto.csv: struct candidate. */
+#include <string.h>
+
 #include "outputs/tables.h"
 #include "outputs/tables_cells.h"
 
@@ -29,7 +31,8 @@ GETTER(candidate_genome, struct candidate)
 
 GETTER(candidate_origin, struct candidate)
 {
-    set_text(cell, r->parent < 0 ? r->operator_name : "mutation");
+    bool promoted = strcmp(r->operator_name, CANDIDATE_PROMOTE) == 0;
+    set_text(cell, r->parent < 0 || promoted ? r->operator_name : "mutation");
 }
 
 GETTER(candidate_operator, struct candidate)
@@ -150,6 +153,11 @@ GETTER(candidate_images_per_s, struct candidate)
     set_number(cell, if_scored(r, r->images_per_s));
 }
 
+GETTER(candidate_rung, struct candidate)
+{
+    set_integer(cell, r->rung);
+}
+
 static const struct column candidate_columns[] = {
     SCHEMA_AND_RUN,
     {"candidate", COLUMN_TEXT, "", "id, in the order in which candidates were proposed",
@@ -165,10 +173,11 @@ static const struct column candidate_columns[] = {
      candidate_status_text},
     {"genome", COLUMN_TEXT, "", "canonical text of the network", candidate_genome},
     {"origin", COLUMN_TEXT, "",
-     "mutation of a parent; or random, memory (of earlier runs) or grid (in order)",
+     "mutation of a parent; or random, memory (of earlier runs), grid (in order) or promote (its "
+     "parent on a higher rung)",
      candidate_origin},
     {"operator", COLUMN_TEXT, "", "the mutation that made it, or its origin", candidate_operator},
-    {"parent", COLUMN_TEXT, "", "candidate that was mutated; empty for a random one",
+    {"parent", COLUMN_TEXT, "", "candidate that was mutated, or promoted; empty for a random one",
      candidate_parent},
     {"layers", COLUMN_INTEGER, "", "convolutions", candidate_layers},
     {"parameters", COLUMN_INTEGER, "", "weights and biases", candidate_parameters},
@@ -199,6 +208,8 @@ static const struct column candidate_columns[] = {
      candidate_earlier_mean},
     {"earlier_deviation", COLUMN_NUMBER, "share", "its standard deviation over them",
      candidate_earlier_deviation},
+    {"rung", COLUMN_INTEGER, "", "the training of fidelity.rungs that it had, 0 for the lowest",
+     candidate_rung},
 };
 
 const struct table candidates_table = {

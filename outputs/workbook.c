@@ -56,6 +56,11 @@ static const void *operator_row(const struct report *report, size_t index)
     return &report->operators[index];
 }
 
+static const void *rung_row(const struct report *report, size_t index)
+{
+    return &report->rungs[index];
+}
+
 static const void *finalist_row(const struct report *report, size_t index)
 {
     return &report->finalists[index];
@@ -306,6 +311,8 @@ static void put_sheets(struct book *book)
     put_table(&front, book, "Pareto", &pareto_table, report->front_count, front_row);
     put_table(&rows, book, "Operators", &operators_table, report->operator_count, operator_row);
     put_table(&rows, book, "Finalists", &finalists_table, report->finalist_count, finalist_row);
+    if (book->report->rung_count > 0)
+        put_table(&rows, book, "Rungs", &rungs_table, report->rung_count, rung_row);
     put_table(&rows, book, "Devices", &devices_table, report->device_count, device_row);
     put_dictionary(book);
     put_facts(book, summary);

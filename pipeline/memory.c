@@ -147,7 +147,9 @@ enum error memory_recipe(struct text *recipe, const struct settings *settings)
     static const char *const of_data[] = {"classes", "validation_images", "split_seed"};
     for (size_t i = 0; i < setting_count; i++) {
         const struct setting *row = &setting_table[i];
-        bool counts = strcmp(row->section, "training") == 0;
+        /* Without rungs nothing is said of them, as before there were any. */
+        bool counts = strcmp(row->section, "training") == 0 ||
+                      (strcmp(row->key, "rungs") == 0 && settings->search.fidelity.rungs.count > 0);
         for (size_t k = 0; k < sizeof of_data / sizeof of_data[0]; k++)
             counts |= strcmp(row->section, "data") == 0 && strcmp(row->key, of_data[k]) == 0;
         if (!counts)

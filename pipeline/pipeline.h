@@ -41,6 +41,7 @@ struct run {
     /* The random search beside it, by number (stages/baseline.h), those it shares included. */
     struct candidate *baseline;
     size_t baseline_count, baseline_capacity;
+    bool rung_off[RUNGS_MAX]; /* as it was said last */
     int generations_written;
     double write_after_s; /* clock_monotonic_s(): the files are not written again before */
     double began_s;       /* clock_monotonic_s() */

@@ -34,9 +34,16 @@ out:
     return err;
 }
 
+/* Scores of lower rungs are not comparable. */
+static bool is_worth_keeping(const struct run *run, const struct candidate *candidate)
+{
+    int rungs = run->settings.search.fidelity.rungs.count;
+    return candidate->status == CANDIDATE_DONE && (rungs == 0 || candidate->rung == rungs - 1);
+}
+
 void run_memory_add(struct run *run, const struct candidate *candidate)
 {
-    if (run->memory == NULL || candidate->status != CANDIDATE_DONE)
+    if (run->memory == NULL || !is_worth_keeping(run, candidate))
         return;
     if (memory_add(run->memory, candidate) != ERR_NONE)
         log_event(LOG_WARNING, "%s", error_message());
@@ -46,7 +53,7 @@ enum error run_memory_add_all(struct run *run)
 {
     enum error err = ERR_NONE;
     for (size_t i = 0; i < run->history_count && run->memory != NULL; i++)
-        if (run->history[i].status == CANDIDATE_DONE)
+        if (is_worth_keeping(run, &run->history[i]))
             TRY(memory_add(run->memory, &run->history[i]));
 out:
     return err;

@@ -1,14 +1,17 @@
 /* The stages populate and evolve: proposing, and having candidates trained. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
 #include "pipeline/deadline.h"
 #include "pipeline/results.h"
 #include "pipeline/run_memory.h"
 #include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
 #include "stages/evolve.h"
+#include "stages/fidelity.h"
 #include "stages/objective.h"
 #include "stages/populate.h"
 #include "stages/statistics.h"
@@ -69,9 +72,33 @@ static void count_history(const struct run *run, int64_t *ended, int64_t *waitin
 /* What a candidate has from the run and not from the algorithm. */
 static enum error complete(struct candidate *next, struct run *run)
 {
-    next->epochs = run->settings.training.epochs;
-    next->train_images = run->settings.training.train_images;
+    struct rung rung = fidelity_rung(&run->settings, next->rung);
+    next->epochs = rung.epochs;
+    next->train_images = rung.train_images;
     return run_memory_recall(run, next);
+}
+
+/* Says when a rung is switched off, and on again. */
+static enum error note_rungs(struct run *run, const struct ladder *ladder)
+{
+    enum error err = ERR_NONE;
+    char line[256];
+    for (int r = 0; r < run->settings.search.fidelity.rungs.count; r++) {
+        const struct rung_record *record = &ladder->records[r];
+        if (record->off == run->rung_off[r])
+            continue;
+        run->rung_off[r] = record->off;
+        snprintf(
+            line, sizeof line,
+            "rung %d is switched %s: the rank correlation of its scores with those of the next "
+            "one is %.3f, over %d candidates (fidelity.min_correlation = %.3f)",
+            r, record->off ? "off" : "on", record->spearman.statistic, record->pairs,
+            run->settings.search.fidelity.min_correlation);
+        log_event(LOG_WARNING, "%s", line);
+        TRY(store_add_event(run->store, LOG_WARNING, line));
+    }
+out:
+    return err;
 }
 
 /* Candidate number `history_count`, written to the store as queued. */
@@ -79,8 +106,12 @@ static enum error propose(struct run *run)
 {
     enum error err = ERR_NONE;
     struct candidate next;
+    struct ladder ladder;
     TRY(evolve_propose(&next, &run->space, &run->settings.search, (int64_t)run->history_count,
                        run->history, run->history_count));
+    int64_t seen = next.id - run->settings.search.in_flight + 1;
+    TRY(ladder_make(&ladder, run->history, seen > 0 ? (size_t)seen : 0, &run->settings.search));
+    TRY(note_rungs(run, &ladder));
     TRY(complete(&next, run));
     TRY(store_add(run->store, &next, 1));
     TRY(append_history(run, &next));
@@ -242,6 +273,7 @@ enum error run_evolve(struct run *run)
         TRY(deadline_check_score(run));
     }
     TRY(store_end_search(run->store));
+    TRY(store_drop_states(run->store));
     TRY(refresh_history(run));
 out:
     progress_clear(&run->progress);

@@ -100,10 +100,13 @@ struct job {
     int epochs;
     int train_images; /* 0: all that are not validation images */
     uint64_t seed;
+    int rung;             /* of the candidate */
+    int64_t goes_on_from; /* the candidate with whose parameters it begins; -1: none */
 };
 
 /* Writes `count` proposals as queued jobs in one transaction. Of each candidate id, generation,
-   genome, operator_name, parent, redraws, earlier*, cost, epochs, train_images and seed are used.
+   genome, operator_name, parent, rung, redraws, earlier*, cost, epochs, train_images and seed are
+   used.
  */
 enum error store_add(struct store *store, const struct candidate *candidates, size_t count);
 
@@ -148,11 +151,23 @@ struct job_result {
     const struct confirmation *confirmation;
     const float *weights; /* [weight_count], in canonical order */
     size_t weight_count;
+    /* DONE and JOB_SEARCH only; NULL: nothing goes on from here. As network_read_parameters(). */
+    const float *state;
+    size_t state_count;
 };
 
 /* *accepted is false when the worker no longer holds the claim; nothing is changed then. */
 enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,
                         const struct job_result *result);
+
+/* The parameters with which `candidate` ended, as its commit gave them; ERR_DATA when they are not
+   there. They are until what goes on from them has ended, or store_drop_states(). Freed with
+   free().
+ */
+enum error store_read_state(float **state, size_t *count, struct store *store, int64_t candidate);
+
+/* All of them: nothing goes on any more. */
+enum error store_drop_states(struct store *store);
 
 /* What became of the claims that a dead worker held. */
 enum release { RELEASE_NOTHING, RELEASE_QUEUED, RELEASE_FAILED };

@@ -32,8 +32,8 @@
                  "ON w.id = a.worker WHERE a.status = 'running'")                                  \
     X(ADD_CANDIDATE,                                                                               \
       "INSERT INTO candidates (id, generation, genome, operator, parent, "                         \
-      "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation) VALUES "  \
-      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                                       \
+      "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation, rung) "   \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")                           \
     X(ADD_JOB,                                                                                     \
       "INSERT INTO jobs (kind, candidate, replicate, epochs, train_images, seed, status, "         \
       "attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0)")                                    \
@@ -41,9 +41,10 @@
                     "status, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0) "              \
                     "ON CONFLICT (kind, candidate, replicate) DO NOTHING")                         \
     X(NEXT_JOB, "SELECT j.id, j.kind, j.candidate, j.replicate, j.attempts + 1, c.genome, "        \
-                "j.epochs, j.train_images, j.seed FROM jobs j JOIN candidates c "                  \
-                "ON c.id = j.candidate WHERE j.status = 'queued' AND EXISTS (SELECT 1 FROM "       \
-                "workers WHERE id = ?1 AND ended_utc_us IS NULL) ORDER BY j.id")                   \
+                "j.epochs, j.train_images, j.seed, c.rung, c.operator, c.parent FROM jobs j "      \
+                "JOIN candidates c ON c.id = j.candidate WHERE j.status = 'queued' AND "           \
+                "EXISTS (SELECT 1 FROM workers WHERE id = ?1 AND ended_utc_us IS NULL) "           \
+                "ORDER BY j.id")                                                                   \
     X(SHARE_OF_QUEUE, "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'), "               \
                       "(SELECT count(*) FROM workers WHERE ended_utc_us IS NULL)")                 \
     X(COUNT_HELD, "SELECT count(*) FROM attempts WHERE worker = ?1 AND status = 'running'")        \
@@ -65,6 +66,12 @@
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                     \
     X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
+    X(ADD_STATE, "INSERT INTO states (job, parameters) VALUES (?1, ?2)")                           \
+    X(READ_STATE, "SELECT s.parameters FROM states s JOIN jobs j ON j.id = s.job WHERE j.kind = 0 "\
+                  "AND j.candidate = ?1")                                                          \
+    X(DROP_STATE, "DELETE FROM states WHERE job IN (SELECT id FROM jobs WHERE kind = 0 AND "       \
+                  "candidate = ?1)")                                                               \
+    X(DROP_STATES, "DELETE FROM states")                                                           \
     X(HELD_JOB, "SELECT job, attempt, started_utc_us FROM attempts WHERE worker = ?1 AND "         \
                 "status = 'running' ORDER BY job")                                                 \
     X(LOSE_ATTEMPT, "UPDATE attempts SET status = ?3, guilty = ?4, message = ?5, "                 \
@@ -79,7 +86,7 @@
                        "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "          \
                        "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "      \
                        "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "          \
-                       "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "        \
+                       "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "\
                        "ON j.candidate = c.id AND j.kind <> 1 "                                    \
                        "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "          \
                        "LEFT JOIN workers w ON w.id = a.worker "                                   \
@@ -89,7 +96,7 @@
                      "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "            \
                      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "        \
                      "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "            \
-                     "c.earlier_mean, c.earlier_deviation FROM candidates c JOIN jobs j "          \
+                     "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "  \
                      "ON j.candidate = c.id AND j.kind <> 1 "                                      \
                      "JOIN attempts a ON a.job = j.id JOIN workers w ON w.id = a.worker "          \
                      "WHERE a.status <> 'running' AND c.id BETWEEN ?1 AND ?2 "                     \

@@ -39,6 +39,7 @@ static enum error add_candidate(struct store *store, const struct candidate *can
     store_bind_int(store, 10, candidate->earlier);
     store_bind_double(store, 11, candidate->earlier_mean);
     store_bind_double(store, 12, candidate->earlier_deviation);
+    store_bind_int(store, 13, candidate->rung);
     return store_execute(NULL, store, "write a candidate");
 }
 
@@ -85,7 +86,13 @@ static enum error read_job(struct job *job, struct store *store)
                         .attempt = (int)store_column_int(store, 4),
                         .epochs = (int)store_column_int(store, 6),
                         .train_images = (int)store_column_int(store, 7),
-                        .seed = (uint64_t)store_column_int(store, 8)};
+                        .seed = (uint64_t)store_column_int(store, 8),
+                        .rung = (int)store_column_int(store, 9),
+                        .goes_on_from = -1};
+    char operator_name[CANDIDATE_OPERATOR_SIZE];
+    store_column_text(operator_name, sizeof operator_name, store, 10);
+    if (job->kind == JOB_SEARCH && strcmp(operator_name, CANDIDATE_PROMOTE) == 0)
+        job->goes_on_from = store_column_int(store, 11);
     return store_column_genome(&job->genome, store, 5);
 }
 
@@ -250,6 +257,32 @@ out:
     return err;
 }
 
+/* What a later rung may go on from; what this one went on from is used up. */
+static enum error keep_state(struct store *store, const struct job *job,
+                             const struct job_result *result)
+{
+    enum error err = ERR_NONE;
+    if (job->goes_on_from >= 0) {
+        store_use(store, STATEMENT_DROP_STATE);
+        store_bind_int(store, 1, job->goes_on_from);
+        TRY(store_execute(NULL, store, "drop used parameters"));
+    }
+    if (result->state != NULL && result->status == CANDIDATE_DONE) {
+        store_use(store, STATEMENT_ADD_STATE);
+        store_bind_int(store, 1, job->id);
+        store_bind_blob(store, 2, result->state, result->state_count * sizeof *result->state);
+        TRY(store_execute(NULL, store, "keep parameters"));
+    }
+out:
+    return err;
+}
+
+enum error store_drop_states(struct store *store)
+{
+    store_use(store, STATEMENT_DROP_STATES);
+    return store_execute(NULL, store, "drop parameters");
+}
+
 enum error store_commit(bool *accepted, struct store *store, int64_t worker, const struct job *job,
                         const struct job_result *result)
 {
@@ -265,6 +298,7 @@ enum error store_commit(bool *accepted, struct store *store, int64_t worker, con
     TRY(end_attempt(&changes, store, worker, job, result));
     if (changes == 1) {
         TRY(end_job(store, job->id, result->status));
+        TRY(keep_state(store, job, result));
         if (job->kind == JOB_CONFIRM && result->status == CANDIDATE_DONE)
             TRY(add_test(store, job->id, result));
     }

@@ -2,6 +2,7 @@
 #include "pipeline/store.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,7 @@ static enum error read_candidate(void *row, struct store *store)
     c->earlier = store_column_int(store, 22);
     c->earlier_mean = store_column_double(store, 23);
     c->earlier_deviation = store_column_double(store, 24);
+    c->rung = (int)store_column_int(store, 25);
     enum error err = store_column_status(&c->status, store, 3);
     if (err == ERR_NONE)
         err = store_column_genome(&c->genome, store, 4);
@@ -254,27 +256,40 @@ void store_free_confirmations(struct confirmation *list, size_t count)
     free(list);
 }
 
-enum error store_read_weights(float **weights, size_t *count, struct store *store,
-                              int64_t candidate, int replicate)
+/* The one blob of floats that the statement in use finds; ERR_DATA when there is none. */
+static enum error read_floats(float **floats, size_t *count, struct store *store, const char *what,
+                              int64_t candidate)
 {
     bool row;
     void *data = NULL;
     size_t bytes = 0;
-    *weights = NULL;
-    *count = 0;
-    store_use(store, STATEMENT_READ_WEIGHTS);
-    store_bind_int(store, 1, candidate);
-    store_bind_int(store, 2, replicate);
-    enum error err = store_step(&row, store, "read the weights");
+    enum error err = store_step(&row, store, "read parameters");
     if (err == ERR_NONE && !row)
-        err = error_set(ERR_DATA, "%s has no weights of c%06" PRId64 ", replicate %d", store->path,
-                        candidate, replicate);
+        err = error_set(ERR_DATA, "%s has no %s of c%06" PRId64, store->path, what, candidate);
     if (err == ERR_NONE)
         err = copy_blob(&data, &bytes, store, 0);
     sqlite3_reset(store->current);
-    *weights = data;
-    *count = bytes / sizeof **weights;
+    *floats = data;
+    *count = bytes / sizeof **floats;
     return err;
+}
+
+enum error store_read_weights(float **weights, size_t *count, struct store *store,
+                              int64_t candidate, int replicate)
+{
+    char what[48];
+    snprintf(what, sizeof what, "weights in replicate %d", replicate);
+    store_use(store, STATEMENT_READ_WEIGHTS);
+    store_bind_int(store, 1, candidate);
+    store_bind_int(store, 2, replicate);
+    return read_floats(weights, count, store, what, candidate);
+}
+
+enum error store_read_state(float **state, size_t *count, struct store *store, int64_t candidate)
+{
+    store_use(store, STATEMENT_READ_STATE);
+    store_bind_int(store, 1, candidate);
+    return read_floats(state, count, store, "parameters of the search", candidate);
 }
 
 static enum error read_epoch(void *row, struct store *store)

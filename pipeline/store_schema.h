@@ -27,7 +27,7 @@ enum {
     "  id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, genome TEXT NOT NULL,"                 \
     "  operator TEXT NOT NULL, parent INTEGER REFERENCES candidates (id),"                         \
     "  redraws INTEGER NOT NULL, earlier INTEGER NOT NULL, earlier_mean REAL,"                     \
-    "  earlier_deviation REAL,"                                                                    \
+    "  earlier_deviation REAL, rung INTEGER NOT NULL,"                                             \
     "  parameters INTEGER NOT NULL, macs INTEGER NOT NULL, activations INTEGER NOT NULL);"         \
     "CREATE TABLE jobs ("                                                                          \
     "  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"                                             \
@@ -59,6 +59,8 @@ enum {
     "  job INTEGER PRIMARY KEY REFERENCES jobs (id), test_loss REAL, test_accuracy REAL,"          \
     "  classes INTEGER NOT NULL, predictions BLOB NOT NULL, confusion BLOB NOT NULL,"              \
     "  weights BLOB, miss_pixels BLOB, labels BLOB NOT NULL);"                                     \
+    "CREATE TABLE states ("                                                                        \
+    "  job INTEGER PRIMARY KEY REFERENCES jobs (id), parameters BLOB NOT NULL);"                   \
     "CREATE TABLE misses ("                                                                        \
     "  job INTEGER NOT NULL REFERENCES tests (job), place INTEGER NOT NULL,"                       \
     "  image INTEGER NOT NULL, label INTEGER NOT NULL, predicted INTEGER NOT NULL,"                \

@@ -219,7 +219,8 @@ static void hear(struct supervisor *s, struct seat *seat, const struct report_me
                                  .attempt = message->attempt,
                                  .replicate = message->replicate,
                                  .epochs = message->epochs,
-                                 .candidate = message->candidate};
+                                 .candidate = message->candidate,
+                                 .goes_on_from = -1};
         seat->epoch = 0;
         break;
     case REPORT_EPOCH:

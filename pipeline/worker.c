@@ -153,15 +153,29 @@ static bool on_epoch(const struct train_progress *progress, void *user)
     return watch->err == ERR_NONE;
 }
 
+/* On a rung below the last members[i].state is left, the caller's to free. */
 static enum error train_search(struct train_member *members, struct worker *worker,
                                const struct job *jobs, int count, struct watch *watch)
 {
-    struct training_settings training = worker->settings.training;
+    enum error err = ERR_NONE;
+    const struct settings *settings = &worker->settings;
+    struct training_settings training = settings->training;
+    float *starts[PACK_MAX] = {NULL};
     training.epochs = jobs[0].epochs;
     training.train_images = jobs[0].train_images;
-    return train_candidates(members, count, &worker->trainer, &training,
-                            worker->settings.devices.conv, worker->settings.devices.time_limit_s,
-                            on_epoch, watch);
+    for (int i = 0; i < count; i++) {
+        members[i].keep_state = jobs[i].rung + 1 < settings->search.fidelity.rungs.count;
+        if (jobs[i].goes_on_from >= 0)
+            TRY(store_read_state(&starts[i], &members[i].state_count, worker->store,
+                                 jobs[i].goes_on_from));
+        members[i].start = starts[i];
+    }
+    TRY(train_candidates(members, count, &worker->trainer, &training, settings->devices.conv,
+                         settings->devices.time_limit_s, on_epoch, watch));
+out:
+    for (int i = 0; i < count; i++)
+        free(starts[i]);
+    return err;
 }
 
 static struct job_result search_result(const struct train_member *member, int count)
@@ -174,7 +188,9 @@ static struct job_result search_result(const struct train_member *member, int co
                                .validation_loss = trained->validation.loss,
                                .validation_accuracy = trained->validation.accuracy,
                                .images_per_s = trained->images_per_s * count,
-                               .gflops = trained->gflops * count};
+                               .gflops = trained->gflops * count,
+                               .state = member->state,
+                               .state_count = member->state_count};
 }
 
 static struct job_result confirm_result(struct confirmation *confirmation,
@@ -259,6 +275,7 @@ out:
     for (int i = 0; i < count; i++) {
         confirmation_free(&confirmations[i]);
         free(members[i].weights);
+        free(members[i].state);
     }
     footprint_trim();
     return err;

@@ -42,11 +42,19 @@ enum error list_scored(const struct candidate ***members, size_t *count, const s
                          sight->count);
     size_t n = 0;
     for (size_t i = sight->count; i-- > 0 && (most == 0 || n < most);)
-        if (sight->visible[i].status == CANDIDATE_DONE)
+        if (sight->visible[i].status == CANDIDATE_DONE &&
+            sight->visible[i].rung == sight->ladder->first)
             list[n++] = &sight->visible[i];
     *members = list;
     *count = n;
     return ERR_NONE;
+}
+
+enum error sort_members(const struct candidate **members, size_t count, const struct sight *sight,
+                        size_t *first_front)
+{
+    return ladder_sort(members, count, sight->ladder, sight->visible, sight->count, sight->search,
+                       first_front);
 }
 
 const struct candidate *draw_tournament(const struct candidate *const *members, size_t count,

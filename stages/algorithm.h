@@ -14,6 +14,7 @@
 #include "inputs/settings.h"
 #include "inputs/space.h"
 #include "pipeline/base/rng.h"
+#include "stages/fidelity.h"
 
 /* What the proposal of candidate `k` may depend on. */
 struct sight {
@@ -24,7 +25,8 @@ struct sight {
        guided, in the order (id, attempt). */
     const struct candidate *visible;
     size_t count;
-    const double *weights; /* [MUTATION_COUNT], relative, of the mutations */
+    const double *weights;       /* [MUTATION_COUNT], relative, of the mutations */
+    const struct ladder *ladder; /* what `visible` says of the rungs */
 };
 
 struct proposal {
@@ -66,11 +68,16 @@ void propose_child(struct proposal *proposal, const struct sight *sight,
                    const struct candidate *parent, struct rng *rng);
 
 /*
- * The `most` latest scored candidates that are visible (0: all), in no order that matters.
+ * The `most` latest candidates that are visible and have a score on the rung where candidates begin
+ * now (0: all), in no order that matters.
  * *members is malloc'ed, of pointers into sight->visible.
  */
 enum error list_scored(const struct candidate ***members, size_t *count, const struct sight *sight,
                        size_t most);
+
+/* Sorts them, best first, as ladder_sort(). */
+enum error sort_members(const struct candidate **members, size_t count, const struct sight *sight,
+                        size_t *first_front);
 
 /* The best of search.sample, drawn with replacement from `members`, which are sorted, best first;
    count > 0. */

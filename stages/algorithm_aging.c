@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "stages/algorithm.h"
-#include "stages/objective.h"
 
 enum error algorithm_aging(struct proposal *proposal, const struct sight *sight, struct rng *rng)
 {
@@ -23,7 +22,7 @@ enum error algorithm_aging(struct proposal *proposal, const struct sight *sight,
     size_t count;
     enum error err = list_scored(&population, &count, sight, (size_t)sight->search->population);
     if (err == ERR_NONE)
-        err = objective_sort(population, count, sight->search, NULL);
+        err = sort_members(population, count, sight, NULL);
     if (err == ERR_NONE) {
         if (count > 0)
             propose_child(proposal, sight, draw_tournament(population, count, sight->search, rng),

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "stages/algorithm.h"
-#include "stages/objective.h"
 
 enum error algorithm_elitist(struct proposal *proposal, const struct sight *sight, struct rng *rng)
 {
@@ -14,7 +13,7 @@ enum error algorithm_elitist(struct proposal *proposal, const struct sight *sigh
     size_t count, population = (size_t)sight->search->population;
     enum error err = list_scored(&all, &count, sight, 0);
     if (err == ERR_NONE)
-        err = objective_sort(all, count, sight->search, NULL);
+        err = sort_members(all, count, sight, NULL);
     if (err == ERR_NONE) {
         if (count > population)
             count = population;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "stages/algorithm.h"
-#include "stages/objective.h"
 
 enum error algorithm_local(struct proposal *proposal, const struct sight *sight, struct rng *rng)
 {
@@ -14,7 +13,7 @@ enum error algorithm_local(struct proposal *proposal, const struct sight *sight,
     size_t count, front;
     enum error err = list_scored(&all, &count, sight, 0);
     if (err == ERR_NONE)
-        err = objective_sort(all, count, sight->search, &front);
+        err = sort_members(all, count, sight, &front);
     if (err == ERR_NONE) {
         if (count > 0)
             propose_child(proposal, sight, all[rng_below(rng, front)], rng);

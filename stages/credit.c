@@ -106,7 +106,8 @@ enum error credit_operators(struct operator_credit **credits, size_t *credit_cou
         TRY(find_tally(&tally, &all, mutation_name((enum mutation)m)));
     for (size_t i = 0; i < count; i++) {
         const struct candidate *child = &candidates[i];
-        if (!is_last_attempt(candidates, count, i) || !candidate_ended(child))
+        if (!is_last_attempt(candidates, count, i) || !candidate_ended(child) ||
+            strcmp(child->operator_name, CANDIDATE_PROMOTE) == 0)
             continue;
         TRY(find_tally(&tally, &all, child->operator_name));
         add_child(tally, child, compared_parent(candidates, count, i), search);

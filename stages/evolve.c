@@ -8,7 +8,8 @@
 
 static bool is_blind(int64_t k, const struct search_settings *search)
 {
-    return k < search->population || algorithm_row(search->algorithm)->kind != ALGORITHM_GUIDED;
+    return k < search->population || (algorithm_row(search->algorithm)->kind != ALGORITHM_GUIDED &&
+                                      search->fidelity.rungs.count < 2);
 }
 
 bool evolve_ready(int64_t k, const struct search_settings *search, const struct candidate *history,
@@ -51,17 +52,31 @@ enum error evolve_propose(struct candidate *next, const struct space *space,
     enum error err = ERR_NONE;
     double weights[MUTATION_COUNT];
     struct rng rng = candidate_rng(search->seed, k);
+    struct ladder ladder;
+    const struct candidate *promoted = NULL;
+    int rung;
     struct sight sight = {.k = k,
                           .space = space,
                           .search = search,
                           .visible = history,
                           .count = count_visible(k - search->in_flight, history, count),
-                          .weights = weights};
+                          .weights = weights,
+                          .ladder = &ladder};
     const struct search_algorithm *algorithm = algorithm_row(search->algorithm);
     struct proposal proposal;
     bool listed = algorithm->kind == ALGORITHM_LISTED;
     int most = search->duplicates == DUPLICATES_AVOID && !listed ? search->redraws : 0;
     int redraws = 0;
+    /* The first population sees nothing: what ended first must not matter. */
+    TRY(ladder_make(&ladder, history, k < search->population ? 0 : sight.count, search));
+    if (k >= search->population)
+        TRY(ladder_promote(&promoted, &rung, &ladder, history, sight.count,
+                           count_visible(k - 1, history, count), search));
+    if (promoted != NULL) {
+        candidate_new(next, space, search, k, &promoted->genome, CANDIDATE_PROMOTE, promoted->id);
+        next->rung = rung;
+        return ERR_NONE;
+    }
     for (;; redraws++) {
         credit_weights(weights, sight.visible, sight.count, search, &rng);
         if ((k < search->population && !listed) || (redraws > 0 && redraws == most))
@@ -74,6 +89,7 @@ enum error evolve_propose(struct candidate *next, const struct space *space,
     candidate_new(next, space, search, k, &proposal.genome, proposal.operator_name,
                   proposal.parent);
     next->redraws = redraws;
+    next->rung = ladder.first;
 out:
     return err;
 }

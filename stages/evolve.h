@@ -21,8 +21,8 @@
 
 /*
  * Whether candidate k may be proposed now: all of 0..k - in_flight have ended. The first
- * population, and every candidate of an algorithm that is not guided, depend on no result: for
- * them, whether fewer than in_flight of 0..k-1 have not ended.
+ * population, and every candidate of an algorithm that is not guided, depend on no result (where
+ * there is one rung only): for them, whether fewer than in_flight of 0..k-1 have not ended.
  */
 bool evolve_ready(int64_t k, const struct search_settings *search, const struct candidate *history,
                   size_t count);

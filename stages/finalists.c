@@ -66,8 +66,11 @@ static const struct candidate *best_within(const struct candidate *candidates, s
     const struct candidate *best = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct candidate *candidate = &candidates[i];
-        if (candidate->status == CANDIDATE_DONE && candidate->cost.parameters <= limit &&
-            (best == NULL || candidate_better(candidate, best)))
+        if (candidate->status != CANDIDATE_DONE || candidate->cost.parameters > limit)
+            continue;
+        /* The highest rung that ones so small have reached; only there can they be compared. */
+        if (best == NULL || candidate->rung > best->rung ||
+            (candidate->rung == best->rung && candidate_better(candidate, best)))
             best = candidate;
     }
     return best;

@@ -57,13 +57,26 @@ bool objective_improves(const struct candidate *child, const struct candidate *p
                : objective_value(child, search) > objective_value(parent, search);
 }
 
+/* Of the scored candidates of a generation, or of all (-1): the highest rung; -1 when there is
+ * none. */
+static int highest_rung(const struct candidate *candidates, size_t count, int generation)
+{
+    int highest = -1;
+    for (size_t i = 0; i < count; i++)
+        if (candidates[i].status == CANDIDATE_DONE && candidates[i].rung > highest &&
+            (generation < 0 || candidates[i].generation == generation))
+            highest = candidates[i].rung;
+    return highest;
+}
+
 const struct candidate *objective_best(const struct candidate *candidates, size_t count,
                                        int generation, const struct search_settings *search)
 {
     const struct candidate *best = NULL;
+    int rung = highest_rung(candidates, count, generation);
     for (size_t i = 0; i < count; i++) {
         const struct candidate *candidate = &candidates[i];
-        if (candidate->status == CANDIDATE_DONE &&
+        if (candidate->status == CANDIDATE_DONE && candidate->rung == rung &&
             (generation < 0 || candidate->generation == generation) &&
             (best == NULL || objective_better(candidate, best, search)))
             best = candidate;
@@ -269,8 +282,9 @@ enum error objective_front(const struct candidate ***front, size_t *front_count,
         return no_memory(count);
     }
     size_t n = 0, kept = 0;
+    int rung = highest_rung(candidates, count, -1);
     for (size_t i = 0; i < count; i++)
-        if (candidates[i].status == CANDIDATE_DONE)
+        if (candidates[i].status == CANDIDATE_DONE && candidates[i].rung == rung)
             all[n++].candidate = &candidates[i];
     sort_contenders(all, n, by_objectives, search);
     for (size_t i = 0; i < n; i++) {

@@ -15,7 +15,9 @@
  * Ties end with candidate_better() (statistics.h): higher accuracy, fewer parameters, lower id. So
  * every order here is total, and the same for any order of the input.
  *
- * Every candidate given must be scored, unless a comment says otherwise. Pure functions.
+ * Every candidate given must be scored, unless a comment says otherwise. Scores of different rungs
+ * (fidelity.h) cannot be compared: where candidates in any state are given, those of the highest
+ * rung that has a score count alone. Pure functions.
  */
 #ifndef CLADE_STAGES_OBJECTIVE_H
 #define CLADE_STAGES_OBJECTIVE_H

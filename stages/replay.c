@@ -118,6 +118,9 @@ enum error replay_init(struct replay *replay, const struct score_table *table,
                        const struct space *space, const struct search_settings *search)
 {
     *replay = (struct replay){.table = table, .space = space, .search = search};
+    if (search->fidelity.rungs.count > 0)
+        return error_set(ERR_USAGE, "a table has the scores of one training: set fidelity.rungs = "
+                                    "none");
     enum error err = check_cover(replay);
     return err == ERR_NONE ? measure_table(replay) : err;
 }

@@ -26,8 +26,8 @@ struct replay {
     double worst_accuracy, largest_cost, whole;
 };
 
-/* ERR_DATA when a genome of the space is not in the table; ERR_USAGE when the space is too large to
-   be listed (space_walk.h). */
+/* ERR_DATA when a genome of the space is not in the table; ERR_USAGE when there are rungs, or the
+   space is too large to be listed (space_walk.h). */
 enum error replay_init(struct replay *replay, const struct score_table *table,
                        const struct space *space, const struct search_settings *search);
 

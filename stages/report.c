@@ -6,6 +6,7 @@
 
 #include "stages/baseline.h"
 #include "stages/credit.h"
+#include "stages/fidelity.h"
 #include "stages/finalists.h"
 #include "stages/inference.h"
 #include "stages/objective.h"
@@ -171,7 +172,8 @@ static enum error take_duplicates(struct report *report)
                          report->candidate_count);
     for (size_t i = 0; i < report->candidate_count; i++) {
         const struct candidate *candidate = &report->candidates[i];
-        if (i > 0 && candidate->id == candidate[-1].id)
+        if ((i > 0 && candidate->id == candidate[-1].id) ||
+            strcmp(candidate->operator_name, CANDIDATE_PROMOTE) == 0)
             continue;
         list[count++] = candidate;
         report->redrawn += candidate->redraws > 0;
@@ -187,19 +189,23 @@ static enum error take_duplicates(struct report *report)
 /* Scores of this run against those of earlier ones. */
 static enum error take_memory(struct report *report)
 {
+    int rungs = report->settings->search.fidelity.rungs.count,
+        last_rung = rungs > 0 ? rungs - 1 : 0;
     double *changes = malloc((report->candidate_count + 1) * sizeof *changes);
     if (changes == NULL)
         return error_set(ERR_INTERNAL, "out of memory while summing up %zu candidates",
                          report->candidate_count);
     for (size_t i = 0; i < report->candidate_count; i++) {
         const struct candidate *candidate = &report->candidates[i];
-        if (candidate->status == CANDIDATE_DONE && candidate->earlier > 0)
+        /* Earlier runs kept scores of the last rung. */
+        if (candidate->status == CANDIDATE_DONE && candidate->earlier > 0 &&
+            candidate->rung == last_rung)
             changes[report->known++] = candidate->validation_accuracy - candidate->earlier_mean;
     }
     report->known_change = mean_estimate(changes, (size_t)report->known);
     free(changes);
     const struct candidate *best = report->best;
-    if (best == NULL || best->earlier == 0)
+    if (best == NULL || best->earlier == 0 || best->rung != last_rung)
         return ERR_NONE;
     double n = (double)best->earlier, step = best->validation_accuracy - best->earlier_mean;
     double squares = n > 1 ? best->earlier_deviation * best->earlier_deviation * (n - 1) : 0;
@@ -215,6 +221,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     const struct candidate *candidates = input->candidates;
     size_t count = input->candidate_count;
     const struct search_settings *search = &input->settings->search;
+    struct ladder ladder;
     *report = (struct report){.run = input->run,
                               .version = input->version,
                               .search_ended = input->search_ended,
@@ -239,6 +246,9 @@ enum error report_make(struct report *report, const struct report_input *input)
     TRY(objective_front(&report->front, &report->front_count, candidates, count, search));
     TRY(summarise_generations(&report->generations, &report->generation_count, candidates, count));
     TRY(credit_operators(&report->operators, &report->operator_count, candidates, count, search));
+    TRY(ladder_make(&ladder, candidates, count, search));
+    report->rung_count = (size_t)search->fidelity.rungs.count;
+    memcpy(report->rungs, ladder.records, sizeof report->rungs);
     TRY(take_duplicates(report));
     TRY(timeline_make(report));
     TRY(take_memory(report));

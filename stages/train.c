@@ -106,6 +106,35 @@ static enum error take_pass(const struct pack *pack, enum error err,
     return ERR_NONE;
 }
 
+/* Puts what members go on from in the place of what was drawn for them. */
+static enum error start_from(struct pack *pack)
+{
+    enum error err = ERR_NONE;
+    size_t count = (size_t)network_parameter_count(pack->network);
+    bool any = false;
+    float *all = NULL;
+    for (int i = 0; i < pack->count; i++) {
+        const struct train_member *member = &pack->members[i];
+        if (member->start != NULL && member->state_count != count)
+            return error_set(ERR_DATA, "%zu parameters to go on from; the network has %zu",
+                             member->state_count, count);
+        any = any || member->start != NULL;
+    }
+    if (!any)
+        return ERR_NONE;
+    all = malloc((size_t)pack->count * count * sizeof *all);
+    if (all == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %zu parameters", count);
+    TRY(network_read_parameters(pack->network, all));
+    for (int i = 0; i < pack->count; i++)
+        if (pack->members[i].start != NULL)
+            memcpy(all + (size_t)i * count, pack->members[i].start, count * sizeof *all);
+    TRY(network_write_parameters(pack->network, all));
+out:
+    free(all);
+    return err;
+}
+
 static enum error start_pack(struct pack *pack, enum conv_family family)
 {
     enum error err = ERR_NONE;
@@ -128,6 +157,7 @@ static enum error start_pack(struct pack *pack, enum conv_family family)
     TRY(network_create_pack(&pack->network, pack->trainer->device, genomes, pack->count,
                             &pack->trainer->images->shape, pack->training, family));
     TRY(network_initialise(pack->network, seeds));
+    TRY(start_from(pack));
 out:
     free(genomes);
     return err;
@@ -221,6 +251,31 @@ out:
     return err;
 }
 
+static enum error keep_states(struct pack *pack)
+{
+    enum error err = ERR_NONE;
+    size_t count = (size_t)network_parameter_count(pack->network);
+    float *all = malloc((size_t)pack->count * count * sizeof *all);
+    if (all == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for the parameters");
+    TRY(network_read_parameters(pack->network, all));
+    for (int i = 0; i < pack->count; i++) {
+        struct train_member *member = &pack->members[i];
+        if (member->err != ERR_NONE || !member->keep_state)
+            continue;
+        member->state_count = count;
+        member->state = malloc(count * sizeof *member->state);
+        if (member->state == NULL) {
+            err = error_set(ERR_INTERNAL, "out of memory for the parameters");
+            goto out;
+        }
+        memcpy(member->state, all + (size_t)i * count, count * sizeof *all);
+    }
+out:
+    free(all);
+    return err;
+}
+
 /* ERR_TIMEOUT, after `epoch` whole epochs. */
 static enum error over_the_limit(const struct pack *pack, int epoch, double limit_s)
 {
@@ -249,11 +304,16 @@ static enum error train_pack(struct pack *pack, enum conv_family family, double 
             goto out;
     }
     TRY(validate(pack));
-    bool keeps = false;
-    for (int i = 0; i < pack->count; i++)
-        keeps = keeps || (pack->members[i].keep_weights && pack->members[i].err == ERR_NONE);
-    if (keeps)
+    bool weights = false, states = false;
+    for (int i = 0; i < pack->count; i++) {
+        const struct train_member *member = &pack->members[i];
+        weights = weights || (member->keep_weights && member->err == ERR_NONE);
+        states = states || (member->keep_state && member->err == ERR_NONE);
+    }
+    if (weights)
         TRY(keep_weights(pack));
+    if (states)
+        TRY(keep_states(pack));
     for (int i = 0; i < pack->count; i++)
         if (pack->members[i].err == ERR_NONE)
             pack->members[i].result.duration_s = clock_monotonic_s() - pack->start_s;
@@ -302,12 +362,14 @@ enum error train_candidates(struct train_member *members, int count, struct trai
         members[i].err = ERR_NONE;
         members[i].message[0] = '\0';
         members[i].weights = NULL;
+        members[i].state = NULL;
     }
     enum error err =
         train_part(members, 0, count, trainer, training, family, time_limit_s, watch, user);
     for (int i = 0; err != ERR_NONE && i < count; i++) {
         free(members[i].weights);
-        members[i].weights = NULL;
+        free(members[i].state);
+        members[i].weights = members[i].state = NULL;
     }
     return err;
 }

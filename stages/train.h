@@ -67,11 +67,15 @@ struct train_member {
     const struct genome *genome;
     uint64_t seed;
     bool keep_weights;
+    const float *start; /* parameters to begin with, [state_count]; NULL: drawn from the seed */
+    bool keep_state;
     /* Out: */
     enum error err;                   /* ERR_NONE, or the candidate's own failure */
     char message[TRAIN_MESSAGE_SIZE]; /* of that failure */
     struct train_result result;       /* after a failure only duration_s: until it was known */
     float *weights;                   /* where they are kept and err is ERR_NONE: as above */
+    float *state;                     /* likewise: parameters to go on from, malloc'ed */
+    size_t state_count;               /* network_parameter_count(); in: of `start` */
 };
 
 /*
@@ -80,6 +84,11 @@ struct train_member {
  * tiled families in the same bytes, and not disturbed by others that diverge. Where a pack does not
  * fit the device, its halves train one after the other. A pack may take `count` times the time
  * limit. An error is the slot's or the watch's, not a candidate's; no weights are left then.
+ *
+ * A member that goes on from `start` has the moments of the optimizer and the running statistics of
+ * normalisation begin anew, and a schedule of its own from its first step: with one-cycle a warm
+ * restart (Loshchilov and Hutter, "SGDR", ICLR 2017, arXiv 1608.03983). ERR_DATA when `start` does
+ * not fit the genome.
  */
 enum error train_candidates(struct train_member *members, int count, struct trainer *trainer,
                             const struct training_settings *training, enum conv_family family,

@@ -63,6 +63,7 @@ struct candidate fixture_candidate(int64_t id)
                           .earlier_mean = id % 2 ? 0.75 : NAN,
                           .earlier_deviation = NAN,
                           .cost = {.parameters = 1000 + id, .macs = 5000 + id, .activations = 7},
+                          .rung = (int)id % 2,
                           .epochs = 3,
                           .train_images = 500,
                           .seed = 0xfedcba9876543210u + (uint64_t)id};

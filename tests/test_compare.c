@@ -92,6 +92,10 @@ static void make_table(score_function *score, int replicates, size_t left_out)
 
 static void prepare(void)
 {
+    /* A table knows one training of a genome. */
+    settings.search.fidelity.rungs.count = 2;
+    assert_int_equal(replay_init(&replay, &table, &space, &settings.search), ERR_USAGE);
+    settings.search.fidelity.rungs.count = 0;
     if (replay_init(&replay, &table, &space, &settings.search) != ERR_NONE)
         fail_msg("%s", error_message());
 }

@@ -239,7 +239,7 @@ static void headers_are_kept(void **state)
         "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
         "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
         "validation_accuracy,device,worker,started_utc,duration_s,images_per_s,activations,"
-        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation\r\n",
+        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation,rung\r\n",
         "schema,run,generation,evaluated,failed,best_validation_accuracy,"
         "mean_validation_accuracy,median_validation_accuracy,worst_validation_accuracy,"
         "best_candidate,best_genome,best_parameters,elapsed_s\r\n",
@@ -253,7 +253,9 @@ static void headers_are_kept(void **state)
         "schema,run,candidate,generation,attempt,status,genome,origin,operator,parent,layers,"
         "parameters,macs,epochs,train_images,seed,train_loss,validation_loss,"
         "validation_accuracy,device,worker,started_utc,duration_s,images_per_s,activations,"
-        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation\r\n",
+        "redraws,earlier_trainings,earlier_accuracy,earlier_deviation,rung\r\n",
+        "schema,run,rung,epochs,train_images,scored,promoted,pairs,spearman,spearman_p,kendall,"
+        "kendall_p,off\r\n",
         "schema,run,device,workers,attempts,failed,busy_s,images_per_s\r\n",
         "schema,run,stage,candidate,replicate,attempt,epoch,train_loss,train_accuracy,duration_s,"
         "images_per_s\r\n",
@@ -288,6 +290,7 @@ static struct candidate example(void)
                                   .earlier_mean = 0.905,
                                   .earlier_deviation = NAN,
                                   .cost = {59546, 5700000, 40000},
+                                  .rung = 1,
                                   .epochs = 2,
                                   .train_images = 10000,
                                   .seed = UINT64_C(0xfedcba9876543210),
@@ -316,7 +319,7 @@ static void writes_candidates(void **state)
                         "\"NC32k3:relu-RC32k3:relu-RC64k3:gelu-FC64:relu\",\"mutation\","
                         "\"filters\",\"c000099\",3,59546,5700000,2,10000,"
                         "\"sfedcba9876543210\",0.500000,0.250000,0.912500,\"'=cmd()\",\"w01\","
-                        "2026-01-31T02:15:00,13.250000,1500.500000,40000,2,3,0.905000,\r\n");
+                        "2026-01-31T02:15:00,13.250000,1500.500000,40000,2,3,0.905000,,1\r\n");
     csv_free_rows(&rows);
 
     /* Diverged, random: no score, no parent, but times. */
@@ -427,6 +430,34 @@ static void writes_operators(void **state)
                                       .parameter_change = {0, NAN, NAN, none}};
     table_row(&rows, &operators_table, &credit, &context);
     assert_string_equal(rows.text.data, "1,\"night\",\"random\",20,0,0,0,,,,,,,,,\r\n");
+    csv_free_rows(&rows);
+}
+
+static void writes_rungs(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct rung_record rung = {.rung = 0,
+                               .epochs = 1,
+                               .train_images = 10000,
+                               .scored = 40,
+                               .promoted = 12,
+                               .pairs = 11,
+                               .spearman = {0.25, 0.5, 0.25},
+                               .kendall = {0.125, 0.625, 0.125},
+                               .off = true};
+    struct csv_rows rows = {0};
+    table_row(&rows, &rungs_table, &rung, &context);
+    assert_string_equal(rows.text.data, "1,\"night\",0,1,10000,40,12,11,0.250000,0.500000,0.125000,"
+                                        "0.625000,1\r\n");
+    csv_free_rows(&rows);
+    rung = (struct rung_record){.rung = 1,
+                                .epochs = 3,
+                                .scored = 2,
+                                .spearman = {NAN, NAN, NAN},
+                                .kendall = {NAN, NAN, NAN}};
+    table_row(&rows, &rungs_table, &rung, &context);
+    assert_string_equal(rows.text.data, "1,\"night\",1,3,0,2,0,0,,,,,0\r\n");
     csv_free_rows(&rows);
 }
 
@@ -573,6 +604,7 @@ int main(void)
         cmocka_unit_test(writes_generations),
         cmocka_unit_test(writes_the_front),
         cmocka_unit_test(writes_operators),
+        cmocka_unit_test(writes_rungs),
         cmocka_unit_test(writes_scores),
         cmocka_unit_test(column_names_are_plain),
     };

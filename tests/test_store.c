@@ -79,6 +79,7 @@ static void test_rows_round_trip(void **state)
         assert_true(i % 2 ? have->earlier_mean == 0.75 : isnan(have->earlier_mean));
         assert_true(isnan(have->earlier_deviation));
         assert_memory_equal(&have->cost, &want.cost, sizeof want.cost);
+        assert_int_equal(have->rung, i % 2);
         assert_int_equal(have->epochs, 3);
         assert_int_equal(have->train_images, 500);
         assert_true(have->seed == want.seed);
@@ -197,6 +198,65 @@ static void test_end_of_the_search(void **state)
     OK(store_end_search(store)); /* the first time is kept */
     OK(store_read_run(&run, store));
     assert_int_equal(run.search_ended_utc_us, ended);
+    OK(store_close(store));
+}
+
+/* A promotion is told whose parameters it goes on from, and uses them up. */
+static void test_parameters_between_rungs(void **state)
+{
+    (void)state;
+    struct store *store = fixture_create();
+    const float parameters[] = {1.5f, -2, 0.25f};
+    float *state_read;
+    size_t count;
+    fixture_add(store, 0, 2);
+    int64_t worker = fixture_worker(store);
+    struct job job = fixture_claim(store, worker);
+    assert_int_equal(job.goes_on_from, -1);
+    assert_int_equal(job.rung, 0);
+    struct job_result result = fixture_done(0.5);
+    result.state = parameters;
+    result.state_count = 3;
+    assert_true(fixture_commit(store, worker, &job, &result));
+    job = fixture_claim(store, worker);
+    assert_int_equal(job.rung, 1);
+    struct job_result diverged = {
+        .status = CANDIDATE_DIVERGED, .state = parameters, .state_count = 3};
+    assert_true(fixture_commit(store, worker, &job, &diverged));
+    assert_int_equal(store_read_state(&state_read, &count, store, 1), ERR_DATA);
+    struct candidate promoted = fixture_candidate(2);
+    strcpy(promoted.operator_name, CANDIDATE_PROMOTE);
+    promoted.parent = 0;
+    promoted.rung = 1;
+    OK(store_add(store, &promoted, 1));
+    OK(store_close(store));
+    /* A killed worker leaves them to the next one. */
+    OK(store_open(&store, fixture_path, true));
+    OK(store_recover(NULL, store));
+    worker = fixture_worker(store);
+    for (int i = 0; i < 2; i++) {
+        enum release what;
+        job = fixture_claim(store, worker);
+        assert_int_equal(job.candidate, 2);
+        assert_int_equal(job.goes_on_from, 0);
+        OK(store_read_state(&state_read, &count, store, job.goes_on_from));
+        assert_int_equal(count, 3);
+        assert_memory_equal(state_read, parameters, sizeof parameters);
+        free(state_read);
+        if (i == 0) {
+            OK(store_release(&what, NULL, store, worker, "killed", true, 2));
+            worker = fixture_worker(store);
+        }
+    }
+    assert_true(fixture_commit(store, worker, &job, &result));
+    assert_int_equal(store_read_state(&state_read, &count, store, 0), ERR_DATA);
+    OK(store_read_state(&state_read, &count, store, 2));
+    free(state_read);
+    /* Confirm begins anew. */
+    OK(store_add_confirm(store, &(struct job){.candidate = 2, .epochs = 1}, 1));
+    assert_int_equal(fixture_claim(store, worker).goes_on_from, -1);
+    OK(store_drop_states(store));
+    assert_int_equal(store_read_state(&state_read, &count, store, 2), ERR_DATA);
     OK(store_close(store));
 }
 
@@ -514,6 +574,7 @@ int main(void)
         CASE(test_rows_round_trip),
         CASE(test_failed_results_have_no_scores),
         CASE(test_end_of_the_search),
+        CASE(test_parameters_between_rungs),
         CASE(test_pace_of_trainings),
         CASE(test_proposals_are_written_once),
         CASE(test_final_jobs_are_frozen_by_the_file),

@@ -244,6 +244,45 @@ static void the_time_limit_strikes_within_an_epoch(void **state)
     training = kept;
 }
 
+/* What goes on from where another ended has its loss, not that of a beginner; alone or in a pack.
+ */
+static void members_go_on_from_parameters(void **state)
+{
+    (void)state;
+    struct train_member first[MEMBERS], second[MEMBERS], alone;
+    make_members(first);
+    for (int i = 0; i < MEMBERS; i++)
+        first[i].keep_state = true;
+    ok(train_candidates(first, MEMBERS, &trainer, &training, CONV_VECTOR, 0, NULL, NULL));
+    make_members(second);
+    for (int i = 0; i < MEMBERS; i++) {
+        assert_non_null(first[i].state);
+        second[i].start = i == 1 ? NULL : first[i].state;
+        second[i].state_count = first[i].state_count;
+        second[i].seed++;
+    }
+    ok(train_candidates(second, MEMBERS, &trainer, &training, CONV_VECTOR, 0, NULL, NULL));
+    for (int i = 0; i < MEMBERS; i++) {
+        assert_null(second[i].state);
+        assert_int_equal(second[i].err, ERR_NONE);
+        if (i != 1)
+            assert_true(second[i].result.train.loss < first[i].result.train.loss);
+    }
+    alone = (struct train_member){.genome = &genomes[2],
+                                  .seed = second[2].seed,
+                                  .start = first[2].state,
+                                  .state_count = first[2].state_count};
+    ok(train_candidates(&alone, 1, &trainer, &training, CONV_VECTOR, 0, NULL, NULL));
+    assert_true(alone.result.validation.loss == second[2].result.validation.loss);
+    alone.state_count--;
+    assert_int_equal(train_candidates(&alone, 1, &trainer, &training, CONV_VECTOR, 0, NULL, NULL),
+                     ERR_DATA);
+    for (int i = 0; i < MEMBERS; i++)
+        free(first[i].state);
+    drop_weights(first);
+    drop_weights(second);
+}
+
 static void a_watch_stops_all(void **state)
 {
     (void)state;
@@ -311,6 +350,7 @@ int main(void)
         cmocka_unit_test(divergence_is_the_members_own),
         cmocka_unit_test(the_time_limit_is_for_each),
         cmocka_unit_test(the_time_limit_strikes_within_an_epoch),
+        cmocka_unit_test(members_go_on_from_parameters),
         cmocka_unit_test(a_watch_stops_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
