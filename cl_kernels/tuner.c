@@ -9,9 +9,7 @@
 #include "cl_kernels/check_conv.h"
 #include "cl_kernels/conv_family.h"
 #include "cl_kernels/tuning.h"
-#include "cl_kernels/tuning_file.h"
 #include "pipeline/base/clock.h"
-#include "pipeline/base/log.h"
 #include "pipeline/base/rng.h"
 
 enum {
@@ -19,12 +17,14 @@ enum {
     ROUNDS = 4,
     ROUNDS_LEAST = 2,
     SMALL_HEIGHT = 5,
+    SMALL_WIDTH = 17,   /* more than a register tile */
     SMALL_CHANNELS = 64 /* as many as the largest group of a register tile */
 };
 
-static const double clearly = 0.97;     /* of the rule's time */
-static const double flops_wanted = 3e8; /* of a timed pass, on a compute unit of a CPU */
-static const double round_s = 0.4;      /* of a class: after that no further round is begun */
+static const double clearly = 0.97;      /* of the rule's time */
+static const double flops_wanted = 3e8;  /* of a timed pass, on a compute unit of a CPU */
+static const double pixels_least = 1600; /* of the images of a pass: whole chunks (winograd) */
+static const double round_s = 0.4;       /* of a class: after that no further round is begun */
 
 struct candidate {
     enum conv_family family;
@@ -66,7 +66,8 @@ static int list_families(enum conv_family families[2], const struct device *devi
     return count;
 }
 
-/* A small case with the tiles' kernels: as wide, in as many groups as may be, but ragged. */
+/* A small case with the tiles' kernels: wider than a register tile, in as many groups as may be,
+ * but ragged. */
 static struct conv_case small_case(const struct tune_class *class)
 {
     int in = class->channels_in > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_in;
@@ -74,7 +75,7 @@ static struct conv_case small_case(const struct tune_class *class)
     return (struct conv_case){
         .shape = {in > 8 ? in - 1 : in, out - 1, class->kernel, class->stride},
         .height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT,
-        .width = class->width,
+        .width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH,
         .batch = 1,
         .images = 1,
         .activation = ACT_RELU,
@@ -187,7 +188,8 @@ static enum error make_buffers(struct work *w)
                   p->shape.channels_in * p->shape.channels_out;
     w->images = p->batch;
     if (device_is_cpu(w->device)) {
-        double wanted = fmax(flops_wanted / (2 * macs), p->input.height < 14 ? 16 : 8) * units;
+        int pixels = p->input.height * p->input.width;
+        double wanted = fmax(flops_wanted / (2 * macs), ceil(pixels_least / pixels)) * units;
         w->images = wanted < p->batch ? (int)wanted : p->batch;
     }
     w->flops = 2 * macs * w->images;
@@ -280,6 +282,33 @@ static enum error time_candidates(struct work *w)
     return err;
 }
 
+static int tile_of(const struct conv_tiles *t, enum tune_pass pass)
+{
+    return pass == TUNE_FORWARD          ? t->forward
+           : pass == TUNE_INPUT_GRADIENT ? t->input_gradient
+                                         : t->weight_gradient;
+}
+
+static bool same_in(const struct candidate *a, const struct candidate *b, enum tune_pass pass)
+{
+    bool gradient = pass == TUNE_INPUT_GRADIENT;
+    return a->family == b->family && tile_of(&a->tiles, pass) == tile_of(&b->tiles, pass) &&
+           (gradient ? a->tiles.group_transposed == b->tiles.group_transposed
+                     : a->tiles.group == b->tiles.group);
+}
+
+/* Candidates with the same tile in a pass were timed alike: the shortest time is that of all. */
+static void share_times(struct work *w)
+{
+    for (int pass = 0; pass < TUNE_PASS_COUNT; pass++)
+        for (int i = 0; i < w->count; i++)
+            for (int k = 0; k < w->count; k++) {
+                struct candidate *a = &w->candidates[i], *b = &w->candidates[k];
+                if (a->conv != NULL && b->conv != NULL && same_in(a, b, (enum tune_pass)pass))
+                    a->seconds[pass] = b->seconds[pass] = fmin(a->seconds[pass], b->seconds[pass]);
+            }
+}
+
 /* What one family can do in a whole step: which candidates' passes, and how long they take. */
 struct choice {
     int passes[TUNE_PASS_COUNT]; /* a candidate; -1: none */
@@ -346,21 +375,6 @@ static struct choice choose(const struct work *w)
     return best;
 }
 
-static int tile_of(const struct conv_tiles *t, enum tune_pass pass)
-{
-    return pass == TUNE_FORWARD          ? t->forward
-           : pass == TUNE_INPUT_GRADIENT ? t->input_gradient
-                                         : t->weight_gradient;
-}
-
-static bool same_in(const struct candidate *a, const struct candidate *b, enum tune_pass pass)
-{
-    bool gradient = pass == TUNE_INPUT_GRADIENT;
-    return a->family == b->family && tile_of(&a->tiles, pass) == tile_of(&b->tiles, pass) &&
-           (gradient ? a->tiles.group_transposed == b->tiles.group_transposed
-                     : a->tiles.group == b->tiles.group);
-}
-
 /* A row for each candidate that differs from the ones before it in that pass. */
 static enum error add_rows(struct tuning *tuning, const struct work *w, const struct choice *choice)
 {
@@ -377,11 +391,6 @@ static enum error add_rows(struct tuning *tuning, const struct work *w, const st
                                 same_in(&w->candidates[before], c, (enum tune_pass)pass));
             if (seen)
                 continue;
-            double seconds = c->seconds[pass];
-            for (int k = i + 1; k < w->count; k++)
-                if (w->candidates[k].conv != NULL &&
-                    same_in(&w->candidates[k], c, (enum tune_pass)pass))
-                    seconds = fmin(seconds, w->candidates[k].seconds[pass]);
             struct tune_row row = {
                 .class = w->class,
                 .pass = (enum tune_pass)pass,
@@ -391,7 +400,7 @@ static enum error add_rows(struct tuning *tuning, const struct work *w, const st
                 .status = c->conv != NULL ? TUNE_OK : TUNE_DISQUALIFIED,
                 .chosen = same_in(c, chosen, (enum tune_pass)pass) &&
                           (c->conv != NULL) == (chosen->conv != NULL),
-                .gflops = c->conv != NULL ? 1e-9 * w->flops / seconds : 0,
+                .gflops = c->conv != NULL ? 1e-9 * w->flops / c->seconds[pass] : 0,
             };
             snprintf(row.reason, sizeof row.reason, "%s", c->reason);
             TRY(tuning_add(tuning, &row));
@@ -433,6 +442,7 @@ static enum error time_class(struct tuning *tuning, struct device *device,
     TRY(add_candidates(w, deadline_s));
     TRY(make_buffers(w));
     TRY(time_candidates(w));
+    share_times(w);
     struct choice choice = choose(w);
     tuning_remove(tuning, class);
     TRY(add_rows(tuning, w, &choice));
@@ -462,86 +472,5 @@ enum error tuner_run(struct tuning *tuning, struct device *device, const struct 
             TRY(add_untimed(tuning, device, &classes[i]));
     }
 out:
-    return err;
-}
-
-static enum error give(struct device *device, struct tuning *tuning)
-{
-    struct tuning *own = malloc(sizeof *own);
-    if (own == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for a tuning");
-    *own = *tuning;
-    *tuning = (struct tuning){0};
-    device_set_tuning(device, own);
-    return ERR_NONE;
-}
-
-enum error tuner_use(struct device *device)
-{
-    struct tuning tuning;
-    enum error err = tuning_load(&tuning, device);
-    if (err == ERR_NONE && tuning.count > 0)
-        err = give(device, &tuning);
-    tuning_free(&tuning);
-    return err;
-}
-
-enum error tuner_use_text(struct device *device, const char *text)
-{
-    char key[TUNING_KEY_SIZE];
-    const char *why;
-    struct tuning tuning = {0};
-    tuning_key(key, device);
-    enum error err = tuning_parse(&tuning, text, key, &why);
-    if (err == ERR_NONE)
-        err = give(device, &tuning);
-    tuning_free(&tuning);
-    return err;
-}
-
-/* The classes of a request that are to be timed; malloc'ed. */
-static enum error select_classes(struct tune_class **selected, size_t *count,
-                                 const struct tuning *tuning, const struct tuner_request *request)
-{
-    *count = 0;
-    *selected = calloc(request->count > 0 ? request->count : 1, sizeof **selected);
-    if (*selected == NULL)
-        return error_set(ERR_INTERNAL, "out of memory for %zu classes", request->count);
-    for (size_t i = 0; i < request->count; i++) {
-        bool timed, has = tuning_has(tuning, &request->classes[i], &timed);
-        if (request->again || !has || (request->untimed && !timed))
-            (*selected)[(*count)++] = request->classes[i];
-    }
-    return ERR_NONE;
-}
-
-enum error tuner_prepare(struct device *device, const struct tuner_request *request)
-{
-    enum error err = ERR_NONE;
-    struct tuning tuning = {0};
-    struct tune_class *classes = NULL;
-    size_t count;
-    int lock = tuning_lock(device);
-    if (lock < 0) {
-        log_event(LOG_WARNING, "no tuning: there is no cache directory to keep it in");
-        return ERR_NONE;
-    }
-    device_set_tuning(device, NULL); /* what is timed are the rules and their variants */
-    TRY(tuning_load(&tuning, device));
-    TRY(select_classes(&classes, &count, &tuning, request));
-    if (count > 0) {
-        log_event(LOG_INFO,
-                  "tuning %zu kinds of convolutions for %s, about %.0f s; this is done "
-                  "once",
-                  count, device_get_info(device)->name, request->seconds);
-        TRY(tuner_run(&tuning, device, classes, count, request->seconds));
-        if (!tuning_store(&tuning, device))
-            goto out;
-    }
-    TRY(give(device, &tuning));
-out:
-    free(classes);
-    tuning_free(&tuning);
-    tuning_unlock(lock);
     return err;
 }

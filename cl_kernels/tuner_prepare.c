@@ -1,0 +1,89 @@
+/* The tuner and the disk: a device gets the tuning that was kept, or one that is made and kept now.
+ */
+#include <stdlib.h>
+
+#include "cl_kernels/tuner.h"
+#include "cl_kernels/tuning.h"
+#include "cl_kernels/tuning_file.h"
+#include "pipeline/base/log.h"
+
+static enum error give(struct device *device, struct tuning *tuning)
+{
+    struct tuning *own = malloc(sizeof *own);
+    if (own == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for a tuning");
+    *own = *tuning;
+    *tuning = (struct tuning){0};
+    device_set_tuning(device, own);
+    return ERR_NONE;
+}
+
+enum error tuner_use(struct device *device)
+{
+    struct tuning tuning;
+    enum error err = tuning_load(&tuning, device);
+    if (err == ERR_NONE && tuning.count > 0)
+        err = give(device, &tuning);
+    tuning_free(&tuning);
+    return err;
+}
+
+enum error tuner_use_text(struct device *device, const char *text)
+{
+    char key[TUNING_KEY_SIZE];
+    const char *why;
+    struct tuning tuning = {0};
+    tuning_key(key, device);
+    enum error err = tuning_parse(&tuning, text, key, &why);
+    if (err == ERR_NONE)
+        err = give(device, &tuning);
+    tuning_free(&tuning);
+    return err;
+}
+
+/* The classes of a request that are to be timed; malloc'ed. */
+static enum error select_classes(struct tune_class **selected, size_t *count,
+                                 const struct tuning *tuning, const struct tuner_request *request)
+{
+    *count = 0;
+    *selected = calloc(request->count > 0 ? request->count : 1, sizeof **selected);
+    if (*selected == NULL)
+        return error_set(ERR_INTERNAL, "out of memory for %zu classes", request->count);
+    for (size_t i = 0; i < request->count; i++) {
+        bool timed, has = tuning_has(tuning, &request->classes[i], &timed);
+        if (request->again || !has || (request->untimed && !timed))
+            (*selected)[(*count)++] = request->classes[i];
+    }
+    return ERR_NONE;
+}
+
+enum error tuner_prepare(struct device *device, const struct tuner_request *request)
+{
+    enum error err = ERR_NONE;
+    struct tuning tuning = {0};
+    struct tune_class *classes = NULL;
+    size_t count;
+    int lock = tuning_lock(device);
+    if (lock < 0) {
+        log_event(LOG_WARNING, "no tuning: there is no cache directory to keep it in");
+        return ERR_NONE;
+    }
+    device_set_tuning(device, NULL); /* what is timed are the rules and their variants */
+    TRY(tuning_load(&tuning, device));
+    TRY(select_classes(&classes, &count, &tuning, request));
+    if (count > 0) {
+        log_event(LOG_INFO,
+                  "tuning %zu kinds of convolutions for %s, about %.0f s; this is done "
+                  "once",
+                  count, device_get_info(device)->name, request->seconds);
+        TRY(tuner_run(&tuning, device, classes, count, request->seconds));
+        if (!tuning_store(&tuning, device))
+            goto out;
+    }
+    TRY(give(device, &tuning));
+out:
+    free(classes);
+    tuning_free(&tuning);
+    tuning_unlock(lock);
+    return err;
+}
