@@ -119,9 +119,10 @@ const struct command command_predict = {
     .summary = "Classify images with a best genome",
     .examples = "clade predict runs/20260131-021500 shoe.png shirt.png\n"
                 "clade predict best_genome.safetensors t10k-images-idx3-ubyte.gz > classes.csv\n",
-    .text = "IMAGES are IDX files, plain or gzip, or PNG, of the size that the network was trained\n"
-            "on. Prints CSV, a row an image: its file and number there (from 0), the class, its\n"
-            "name and probability, and the probability of every class.\n",
+    .text =
+        "IMAGES are IDX files, plain or gzip, or PNG, of the size that the network was trained\n"
+        "on. Prints CSV, a row an image: its file and number there (from 0), the class, its\n"
+        "name and probability, and the probability of every class.\n",
     .options = options,
     .least = 2,
     .most = INT_MAX,

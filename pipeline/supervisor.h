@@ -57,8 +57,8 @@ enum error supervisor_create(struct supervisor **out, const struct supervisor_pl
  */
 enum error supervisor_work(struct supervisor *supervisor, const struct supervisor_hooks *hooks);
 
-/* What each of plan.slot_count slots does now: fills slots[0..slot_count). `device` is borrowed from
-   the plan. */
+/* What each of plan.slot_count slots does now: fills slots[0..slot_count). `device` is borrowed
+   from the plan. */
 void supervisor_slots(struct progress_slot *slots, const struct supervisor *supervisor);
 
 /* Lets the workers go and waits for them. NULL is allowed. */

@@ -5,7 +5,8 @@
 #include "inputs/dataset.h"
 #include "inputs/records.h"
 
-/* Of one confirmation; fewer where they have many pixels, so that a store and a report stay small. */
+/* Of one confirmation; fewer where they have many pixels, so that a store and a report stay small.
+ */
 enum { MISSES_MAX = 30, MISSES_BYTES_MAX = 200000 };
 
 /*

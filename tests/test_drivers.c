@@ -20,7 +20,7 @@ enum { DRIVERS = 2 };
 
 static const char *const platforms[DRIVERS] = {"Portable Computing Language", "Intel(R) OpenCL"};
 
-static char directory[64];      /* of ICD files */
+static char directory[64]; /* of ICD files */
 static char data_directory[64];
 static char libraries[DRIVERS][256]; /* lines of ICD files; the second is empty without Intel's */
 
@@ -99,8 +99,8 @@ static void train(struct training *training, int driver)
     clade_assert_fine(result);
     row = strchr(result->out, '\n');
     assert_non_null(row);
-    fields = sscanf(row + 1, "\"%*[^\"]\",%*d,\"%*[^\"]\",%*d,%*d,%*d,%lf,%lf,%lf",
-                    &training->loss, &training->validation_loss, &training->accuracy);
+    fields = sscanf(row + 1, "\"%*[^\"]\",%*d,\"%*[^\"]\",%*d,%*d,%*d,%lf,%lf,%lf", &training->loss,
+                    &training->validation_loss, &training->accuracy);
     assert_int_equal(fields, 3);
 }
 

@@ -125,10 +125,11 @@ static void test_full_disk(void **state)
 {
     (void)state;
     char command[1024];
-    snprintf(command, sizeof command,
-             "ulimit -f 200; %s run %s/search.ini --set search.cycles=100000 --out %s/run 2> %s/err "
-             "> /dev/null; test $? = %d && grep -q '^clade: .*resume' %s/err",
-             CLADE_BINARY, directory, directory, directory, error_exit_code(ERR_OUTPUT), directory);
+    snprintf(
+        command, sizeof command,
+        "ulimit -f 200; %s run %s/search.ini --set search.cycles=100000 --out %s/run 2> %s/err "
+        "> /dev/null; test $? = %d && grep -q '^clade: .*resume' %s/err",
+        CLADE_BINARY, directory, directory, directory, error_exit_code(ERR_OUTPUT), directory);
     assert_int_equal(system(command), 0);
     clade_assert_fine(clade("status %s/run", directory));
     pid_t pid = clade_start("run --resume %s/run", directory);
