@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/: genomes, bench/compare against stand-ins for clade and for a peer, bench/start against
-one for clade, and how bench/results keeps its file."""
+"""bench/: genomes, bench/compare against stand-ins for clade and for a peer, bench/start and
+bench/memory against one for clade, and how bench/results keeps its file."""
 
 import csv
 import importlib.machinery
@@ -294,6 +294,56 @@ class Start(unittest.TestCase):
             float(cold[key]) for key in ("first_step_min_s", "first_step_s", "first_step_max_s")
         )
         self.assertTrue(0 < float(cold["first_line_s"]) <= most and least <= median <= most)
+
+
+MEMORY_CLADE = r"""#!/usr/bin/env python3
+import pathlib, sqlite3, subprocess, sys
+words = sys.argv[1:]
+if words[0] == "--version":
+    print("clade 9")
+elif words[0] == "devices":
+    print("platform,driver,device,status")
+elif words[0] == "check":
+    print("check,status,value\nworker memory,ok,5000000")
+else:
+    settings = pathlib.Path(words[1]).read_text(encoding="ascii").splitlines()
+    assert "filters = 32 48 64" in settings and "max_layers = 4" in settings, settings
+    memory = sqlite3.connect([line[7:] for line in settings if line.startswith("file = ")][0])
+    memory.execute("CREATE TABLE IF NOT EXISTS genomes (genome)")
+    memory.execute("CREATE TABLE IF NOT EXISTS trainings (genome)")
+    if "search.populate=memory" not in words:
+        memory.execute("INSERT INTO genomes VALUES ('something')")
+        memory.commit()
+        sys.exit()
+    run = pathlib.Path(words[words.index("--out") + 1])
+    run.mkdir()
+    known = memory.execute("SELECT genome FROM genomes").fetchone()[0]
+    (run / "best_genome.txt").write_text(known, encoding="ascii")
+    subprocess.run(["sleep", "0.5"], check=True)
+"""
+
+
+class Memory(unittest.TestCase):
+    """bench/memory as it is typed."""
+
+    def test_worker_beside_prediction(self):
+        with tempfile.TemporaryDirectory() as room:
+            clade = Path(room) / "clade"
+            clade.write_text(MEMORY_CLADE, encoding="ascii")
+            clade.chmod(0o755)
+            result = subprocess.run(
+                [ROOT / "bench/memory", "--clade", clade, "--genome", GENOME, "--format", "csv"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (row,) = csv.DictReader(result.stdout.splitlines())
+        self.assertEqual((row["genome"], row["predicted_bytes"]), (str(GENOME), "5000000.000000"))
+        measured = float(row["measured_bytes"])
+        self.assertTrue(1e5 < measured < 1e8)
+        self.assertAlmostEqual(float(row["ratio"]), 5e6 / measured, places=5)
+        self.assertEqual((row["images_bytes"], row["images_pss_bytes"]), ("0", ""))
 
 
 class Results(unittest.TestCase):
