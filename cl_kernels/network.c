@@ -98,8 +98,10 @@ static uint64_t plan_bytes(const struct network *net, uint64_t weights, uint64_t
         total += scratch[i];
     total += head_bytes(&net->layers[net->layer_count - 1].output, net->shape.classes, batch,
                         net->members);
-    /* parameters, two moments, gradients, folded parameters; the transposed copy and its places */
-    uint64_t copies = (uint64_t)(3 + net->splits + (network_normalises(net) ? 1 : 0));
+    /* parameters, two moments, gradients, folded and averaged parameters; the transposed copy and
+       its places */
+    uint64_t copies = (uint64_t)(3 + net->splits + (network_normalises(net) ? 1 : 0) +
+                                 (net->training.average == AVERAGE_EMA ? 1 : 0));
     total += sizeof(float) * (members * (weights * copies + transposed) + transposed);
     uint64_t gradients = sizeof(float) * members * weights * (uint64_t)net->splits;
     if (gradients > *largest)

@@ -86,12 +86,22 @@ struct pass_result {
 /*
  * Trains each member once over its order[members][count]: batches of training->batch, the last one
  * ragged. `step` is the number of steps made before (of `total_steps`, for the schedule). Waits
- * once, at the end, unless network_set_end() set a time: ERR_TIMEOUT when it is over. results[members]; a member whose loss is not finite has diverged, which the
- * others do not feel; ERR_DIVERGED when all have. `mean`/`std` normalise pixels / 255.
+ * once, at the end, unless network_set_end() set a time: ERR_TIMEOUT when it is over.
+ * results[members]; a member whose loss is not finite has diverged, which the others do not feel;
+ * ERR_DIVERGED when all have. `mean`/`std` normalise pixels / 255.
  */
 enum error network_train(struct network *network, struct image_store *images, const uint32_t *order,
                          uint32_t count, int64_t step, int64_t total_steps,
                          struct pass_result *results);
+
+/*
+ * With AVERAGE_EMA, at the end of a training: the parameters become their average over the steps.
+ * The statistics of batch normalisation belong to the weights before, so they are made anew, from
+ * batches of order[members][count] as in network_train(), at most AVERAGE_BATCHES of them.
+ */
+enum { AVERAGE_BATCHES = 100 };
+enum error network_use_average(struct network *network, struct image_store *images,
+                               const uint32_t *order, uint32_t count);
 
 /* Evaluates likewise; logits (may be NULL) get [members][count][classes] floats. */
 enum error network_evaluate(struct network *network, struct image_store *images,

@@ -257,6 +257,28 @@ out:
     return err;
 }
 
+enum error network_use_average(struct network *net, struct image_store *images,
+                               const uint32_t *order, uint32_t count)
+{
+    assert(net->training.average == AVERAGE_EMA && count > 0);
+    enum error err = ERR_NONE;
+    uint32_t batch = (uint32_t)net->training.batch;
+    TRY(optimizer_use_average(&net->optimizer, net->parameters));
+    TRY(network_transpose(net));
+    if (!network_normalises(net))
+        return ERR_NONE;
+    for (int i = 0; i < net->layer_count; i++)
+        TRY(norm_reset(&net->layers[i].norm));
+    TRY(start_pass(net, order, count));
+    for (uint32_t first = 0, i = 0; first < count && i < AVERAGE_BATCHES; first += batch, i++) {
+        int images_now = (int)(count - first < batch ? count - first : batch);
+        TRY(forward(net, images, (int)first, images_now, true, (int64_t)i));
+        TRY(device_check(clFlush(device_queue(net->device)), "flush the queue"));
+    }
+out:
+    return err;
+}
+
 /* The logits of images [first, first + images) of each member, from the device. `padded` has room
    for a batch of all. */
 static enum error read_logits(struct network *net, float *padded, size_t first, size_t images,

@@ -37,6 +37,11 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                           (size_t)members * chunks(floats) * sizeof(float)));
     TRY(device_buffer(&optimizer->first, device, bytes));
     TRY(device_buffer(&optimizer->second, device, bytes));
+    if (settings->average == AVERAGE_EMA) {
+        TRY(program_kernel_build(&optimizer->blend, device, "optimizer", sources, 1, "",
+                                 "average_step"));
+        TRY(device_buffer(&optimizer->average, device, bytes));
+    }
     return ERR_NONE;
 out:
     optimizer_destroy(optimizer);
@@ -50,12 +55,15 @@ void optimizer_destroy(struct optimizer_state *optimizer)
     device_release(optimizer->device, &optimizer->chunk_squares);
     device_release(optimizer->device, &optimizer->first);
     device_release(optimizer->device, &optimizer->second);
+    device_release(optimizer->device, &optimizer->average);
     if (optimizer->step != NULL)
         clReleaseKernel(optimizer->step);
     if (optimizer->squares != NULL)
         clReleaseKernel(optimizer->squares);
     if (optimizer->transpose != NULL)
         clReleaseKernel(optimizer->transpose);
+    if (optimizer->blend != NULL)
+        clReleaseKernel(optimizer->blend);
     *optimizer = (struct optimizer_state){0};
 }
 
@@ -63,8 +71,8 @@ enum error optimizer_reset(struct optimizer_state *optimizer)
 {
     const float zero = 0.0f;
     size_t bytes = (size_t)optimizer->members * optimizer->floats * sizeof(float);
-    cl_mem moments[] = {optimizer->first, optimizer->second};
-    for (int i = 0; i < 2; i++) {
+    cl_mem moments[] = {optimizer->first, optimizer->second, optimizer->average};
+    for (int i = 0; i < 3 && moments[i] != NULL; i++) {
         cl_int code = clEnqueueFillBuffer(device_queue(optimizer->device), moments[i], &zero,
                                           sizeof zero, 0, bytes, 0, NULL, NULL);
         if (code != CL_SUCCESS)
@@ -95,6 +103,30 @@ double learning_rate(const struct training_settings *settings, int64_t step, int
     if (share > 1.0)
         share = 1.0;
     return to + (from - to) * 0.5 * (1.0 + cos(pi * share));
+}
+
+double average_decay(const struct training_settings *settings, int64_t step)
+{
+    return fmin(settings->average_decay, (double)step / (9.0 + (double)step));
+}
+
+static enum error blend(struct optimizer_state *optimizer, cl_mem parameters, int64_t step)
+{
+    struct launch launch;
+    launch_start(&launch, optimizer->device, optimizer->blend, "average_step");
+    launch_buffer(&launch, parameters);
+    launch_buffer(&launch, optimizer->average);
+    launch_int(&launch, (int)(optimizer->floats / VECTOR));
+    launch_float(&launch, (float)(1.0 - average_decay(&optimizer->settings, step)));
+    return launch_run(&launch, chunks(optimizer->floats), (size_t)optimizer->members, 1);
+}
+
+enum error optimizer_use_average(struct optimizer_state *optimizer, cl_mem parameters)
+{
+    size_t bytes = (size_t)optimizer->members * optimizer->floats * sizeof(float);
+    return device_check(clEnqueueCopyBuffer(device_queue(optimizer->device), optimizer->average,
+                                            parameters, 0, 0, bytes, 0, NULL, NULL),
+                        "copy the averaged parameters");
 }
 
 enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, cl_mem gradients,
@@ -136,7 +168,8 @@ enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, c
     launch_float(&launch, (float)s->epsilon);
     launch_float(&launch, (float)(1.0 - pow(s->beta1, t)));
     launch_float(&launch, (float)sqrt(1.0 - pow(s->beta2, t)));
-    return launch_run(&launch, chunks(optimizer->floats), (size_t)optimizer->members, 1);
+    enum error err = launch_run(&launch, chunks(optimizer->floats), (size_t)optimizer->members, 1);
+    return err == ERR_NONE && optimizer->average != NULL ? blend(optimizer, parameters, step) : err;
 }
 
 enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,

@@ -90,6 +90,21 @@ kernel void optimizer_step(global float *restrict parameters, global float *rest
     }
 }
 
+/* average += share * (parameters - average), a work-item a chunk of one member. */
+kernel void average_step(global const float *restrict parameters, global float *restrict average,
+                         const int vectors, const float share)
+{
+    const int start = get_global_id(0) * CHUNK;
+    const int end = min(start + CHUNK, vectors);
+    const int member = get_global_id(1) * vectors * 16;
+    parameters += member;
+    average += member;
+    for (int i = start; i < end; i++) {
+        const float16 a = vload16(i, average);
+        vstore16(fma(vload16(i, parameters) - a, (float16)(share), a), i, average);
+    }
+}
+
 /* transposed[i] = parameters[places[i]], or 0 where places[i] is negative, for each member. */
 kernel void transpose_weights(global const float *restrict parameters,
                               global const int *restrict places,

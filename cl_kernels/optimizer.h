@@ -15,9 +15,10 @@ struct optimizer_state {
     size_t decay_end; /* parameters before it are weights */
     int splits;       /* partial gradients, members * floats apart */
     int members;
-    cl_kernel step, squares, transpose;
+    cl_kernel step, squares, transpose, blend;
     cl_mem chunk_squares; /* with clipping: squares of the gradient, a float a work-item */
     cl_mem first, second; /* moments, [members][floats] each */
+    cl_mem average;       /* of the parameters, like them; NULL with AVERAGE_NONE */
 };
 
 enum error optimizer_create(struct optimizer_state *optimizer, struct device *device,
@@ -25,13 +26,20 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                             size_t decay_end, int splits, int members);
 void optimizer_destroy(struct optimizer_state *optimizer);
 
-/* Sets the moments to zero, as before the first step. */
+/* Sets the moments and the average to zero, as before the first step. */
 enum error optimizer_reset(struct optimizer_state *optimizer);
 
-/* Enqueues step number `step` (from 0) of `total_steps`. Parameters and each partial gradient are
-   [members][floats]. */
+/* Enqueues step number `step` (from 0) of `total_steps`, and that of the average. Parameters and
+   each partial gradient are [members][floats]. */
 enum error optimizer_run(struct optimizer_state *optimizer, cl_mem parameters, cl_mem gradients,
                          int64_t step, int64_t total_steps);
+
+/* parameters = average; only with AVERAGE_EMA, after a step. */
+enum error optimizer_use_average(struct optimizer_state *optimizer, cl_mem parameters);
+
+/* How much of the average step number `step` (from 0) leaves: the decay, or step / (9 + step) while
+   that is less, so that the first weights are soon forgotten. */
+double average_decay(const struct training_settings *settings, int64_t step);
 
 /* transposed[member][i] = parameters[member][places[i]] (0 for a negative place), i < count. */
 enum error optimizer_transpose(struct optimizer_state *optimizer, cl_mem parameters, cl_mem places,

@@ -333,3 +333,9 @@ void twin_norm_gradient(int images, int channels, int pixels, double epsilon, co
             }
     }
 }
+
+void twin_average_step(double decay, size_t count, const double *p, double *average)
+{
+    for (size_t i = 0; i < count; i++)
+        average[i] = decay * average[i] + (1 - decay) * p[i];
+}

@@ -84,4 +84,7 @@ struct twin_step {
 void twin_optimizer_step(const struct twin_step *step, size_t count, double *p, const double *g,
                          double *m, double *v);
 
+/* The exponential moving average of `count` parameters: a step leaves the share `decay` of it. */
+void twin_average_step(double decay, size_t count, const double *p, double *average);
+
 #endif

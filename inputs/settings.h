@@ -122,6 +122,7 @@ struct search_settings {
 
 enum optimizer { OPTIMIZER_ADAMW, OPTIMIZER_ADAM, OPTIMIZER_SGD };
 enum norm_kind { NORM_BATCH, NORM_NONE };
+enum average { AVERAGE_NONE, AVERAGE_EMA };
 enum schedule { SCHEDULE_ONE_CYCLE, SCHEDULE_CONSTANT };
 
 struct training_settings {
@@ -141,6 +142,8 @@ struct training_settings {
     int shift;              /* move by up to so many pixels; */
     int cutout;             /* blank a square of this side, pixels; 0: none */
     double warmup;          /* share of the steps that one-cycle climbs */
+    enum average average;   /* of the weights, for scoring */
+    double average_decay;   /* ema */
 };
 
 enum baseline { BASELINE_NONE, BASELINE_RANDOM };

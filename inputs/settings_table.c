@@ -31,6 +31,7 @@ WORDS(baseline_word, "none", "random")
 WORDS(mutation_word, "swap", "inversion", "filters", "layer", "add", "remove")
 WORDS(optimizer_word, "adamw", "adam", "sgd")
 WORDS(norm_word, "batch", "none")
+WORDS(average_word, "none", "ema")
 WORDS(schedule_word, "one_cycle", "constant")
 WORDS(conv_word, "auto", "vector", "tiled", "clblast", "winograd")
 WORDS(tune_word, "auto", "off")
@@ -235,6 +236,12 @@ const struct setting setting_table[] = {
             "The side of a square that is blanked at a random place of each training image. 0: "
             "none."),
     REAL(training, warmup, "0.3", "", 0, 1, "The share of the steps in which one_cycle climbs."),
+    WORD(training, average, "none", average_word,
+         "ema: what is scored and kept at the end are not the last weights, but their exponential "
+         "moving average over the steps; the statistics of batch normalisation are made anew for "
+         "it."),
+    REAL(training, average_decay, "0.99", "", 0, 0.999999,
+         "With average = ema: how much of the average a step leaves; 0.99 is the last 100 steps."),
 
     {"fidelity", "rungs", FIELD(SETTING_RUNGS, search, fidelity.rungs), "none", "", 0, 0, 1, NULL,
      "Trainings that candidates climb through, each EPOCHSxIMAGES, such as 1x10000 3xall: all "

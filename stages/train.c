@@ -303,6 +303,8 @@ static enum error train_pack(struct pack *pack, enum conv_family family, double 
         if (err != ERR_NONE || members_left(pack) == 0)
             goto out;
     }
+    if (pack->training->average == AVERAGE_EMA)
+        TRY(network_use_average(pack->network, pack->trainer->store, pack->order, pack->images));
     TRY(validate(pack));
     bool weights = false, states = false;
     for (int i = 0; i < pack->count; i++) {

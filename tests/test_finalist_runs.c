@@ -167,6 +167,33 @@ static void the_baseline_is_a_random_search(void **state)
     assert_non_null(strstr(result->out, "finished"));
 }
 
+/* With averaged weights: what is scored in the search, at confirm, and again from the file. */
+static void averaged_weights_are_kept(void **state)
+{
+    (void)state;
+    clade_assert_fine(clade("run %s/search.ini --set training.average=ema --set search.cycles=4 "
+                            "--set confirm.seeds=1 --out %s/ema",
+                            directory, directory));
+    clade_assert_fine(clade("run %s/search.ini --set search.cycles=4 --set confirm.seeds=1 "
+                            "--out %s/last",
+                            directory, directory));
+    /* The same trainings, up to the end, where other weights are scored. */
+    assert_command("for r in ema last; do grep '\"done\"' ../$r/candidates.csv > ../$r.rows; "
+                   "cut -d, -f7,16,17 ../$r.rows > ../$r.trained; "
+                   "cut -d, -f18,19 ../$r.rows > ../$r.scored; done; cd .. && "
+                   "cmp ema.trained last.trained && ! cmp -s ema.scored last.scored",
+                   "ema");
+    const struct clade_result *result = clade("eval %s/ema --format csv", directory);
+    clade_assert_fine(result);
+    double found = 0, kept = 1;
+    const char *last = strrchr(result->out, ',');
+    assert_non_null(last);
+    while (last[-1] != ',')
+        last--;
+    assert_int_equal(sscanf(last, "%lf,%lf", &found, &kept), 2);
+    assert_true(found == kept && found > 0.1);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -174,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_killed_run_confirms_the_same),
         CASE(the_baseline_is_a_random_search),
+        CASE(averaged_weights_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
