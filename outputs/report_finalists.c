@@ -139,7 +139,9 @@ static void put_duel(struct text *out, const struct duel *duel)
     text_append(out, " |");
     put_side(out, duel->ours);
     put_side(out, duel->other);
-    report_put_number(out, " %+.4f | ", duel->difference);
+    text_append(out, " ");
+    report_put_number(out, "%+.4f", duel->difference);
+    text_append(out, " | ");
     put_range(out, duel->seeds.low, duel->seeds.high);
     report_put_number(out, "%.2g", duel->images.p);
     text_printf(out, " | %s |\n", isnan(duel->images.p) ? "-" : verdict_name(duel->verdict));

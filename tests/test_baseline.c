@@ -255,6 +255,7 @@ static void one_seed_leaves_it_to_the_images(void **state)
     assert_null(report.duels[0].other);
     assert_int_equal(report.duels[0].verdict, VERDICT_NOT_SHOWN);
     assert_says(&report, "One of the two has no finalist");
+    assert_says(&report, " | - | - | - | - | - | - | - |\n");
     report_free(&report);
 }
 
