@@ -76,6 +76,18 @@ static double images_of(const struct run *run, int epochs, int train_images)
     return epochs * (train_images > 0 ? fmin(train_images, all) : all);
 }
 
+/* The first trainings wait for compilers and caches, and a search that is closed stays closed:
+   until each slot has ended so many, predictions are taken by half. */
+enum { TRAININGS_TO_TRUST = 3 };
+
+static bool is_doubtful(const struct run *run, const struct pace_sample *samples, size_t count)
+{
+    size_t trainings = 0;
+    for (size_t i = 0; i < count; i++)
+        trainings += isnan(samples[i].rest_s) ? 0 : 1;
+    return trainings < TRAININGS_TO_TRUST * run->slot_count;
+}
+
 /* The slots as they are now: free, each with the pace of its device. */
 static enum error read_slots(struct pace_slot **slots, struct run *run)
 {
@@ -87,15 +99,17 @@ static enum error read_slots(struct pace_slot **slots, struct run *run)
     enum error err = store_read_pace(&samples, &count, run->store);
     if (err != ERR_NONE)
         return err;
-    double now = clock_monotonic_s();
+    double now = clock_monotonic_s(), trust = is_doubtful(run, samples, count) ? 0.5 : 1;
     for (size_t i = 0; i < run->slot_count; i++) {
         const char *device = run->slots[i].device.info.name;
         bool same = i > 0 && strcmp(device, run->slots[i - 1].device.info.name) == 0;
         (*slots)[i].free_s = now;
-        if (same)
+        if (same) {
             (*slots)[i].pace = (*slots)[i - 1].pace;
-        else
+        } else {
             pace_fit(&(*slots)[i].pace, samples, count, device);
+            (*slots)[i].pace.margin *= trust;
+        }
     }
     free(samples);
     return ERR_NONE;

@@ -206,7 +206,8 @@ enum error store_end_search(struct store *store);
 /* Ends as `stopped` what is still queued of the random search. */
 enum error store_end_baseline(struct store *store);
 
-/* Of all trainings that are done, confirmations too, and of all epochs of those that are running.
+/* Of all trainings that are done, confirmations too, and of the epochs of those that are running.
+   First epochs, which may wait for compilers, count only where there is no second one.
  *list is freed with free(). */
 enum error store_read_pace(struct pace_sample **list, size_t *count, struct store *store);
 

@@ -23,13 +23,15 @@
     X(STOP_JOBS, "UPDATE jobs SET status = 'stopped' WHERE kind = ?1 AND status = 'queued'")       \
     X(READ_PACE, "SELECT w.device, c.macs, 1.0 * j.epochs * a.train_images, t.seconds, "           \
                  "a.duration_s - t.seconds FROM attempts a JOIN (SELECT job, attempt, "            \
-                 "sum(seconds) AS seconds FROM epochs GROUP BY job, attempt) t ON t.job = a.job "  \
-                 "AND t.attempt = a.attempt JOIN jobs j ON j.id = a.job JOIN candidates c ON "     \
-                 "c.id = j.candidate JOIN workers w ON w.id = a.worker WHERE a.status = 'done' "   \
+                 "CASE count(*) WHEN 1 THEN sum(seconds) ELSE sum(CASE epoch WHEN 1 THEN 0 ELSE "  \
+                 "seconds END) * count(*) / (count(*) - 1) END AS seconds FROM epochs "            \
+                 "GROUP BY job, attempt) t ON t.job = a.job AND t.attempt = a.attempt "            \
+                 "JOIN jobs j ON j.id = a.job JOIN candidates c ON c.id = j.candidate "            \
+                 "JOIN workers w ON w.id = a.worker WHERE a.status = 'done' "                      \
                  "UNION ALL SELECT w.device, c.macs, e.seconds * e.images_per_s, e.seconds, NULL " \
                  "FROM epochs e JOIN attempts a ON a.job = e.job AND a.attempt = e.attempt JOIN "  \
                  "jobs j ON j.id = a.job JOIN candidates c ON c.id = j.candidate JOIN workers w "  \
-                 "ON w.id = a.worker WHERE a.status = 'running'")                                  \
+                 "ON w.id = a.worker WHERE a.status = 'running' AND e.epoch > 1")                  \
     X(ADD_CANDIDATE,                                                                               \
       "INSERT INTO candidates (id, generation, genome, operator, parent, "                         \
       "parameters, macs, activations, redraws, earlier, earlier_mean, earlier_deviation, rung) "   \
