@@ -26,11 +26,12 @@ typedef float8 vec;
 
 #define GROUP (VECTORS * LANES)
 
-/* Into the caches; where the compiler has nothing for it, nothing. */
+/* Into the caches; where the compiler has nothing for it, nothing. Code for SPIR goes through other
+   hands, which need not know the instruction (Oclgrind does not). */
 #ifndef __has_builtin
 #define __has_builtin(name) 0
 #endif
-#if __has_builtin(__builtin_prefetch)
+#if __has_builtin(__builtin_prefetch) && !defined(__SPIR__)
 #define PREFETCH_TO_READ(p)  __builtin_prefetch(p, 0, 3)
 #define PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1, 3)
 #else
