@@ -24,6 +24,10 @@ typedef float8 vec;
 #define SLOPE_ROW    slope_row_8
 #endif
 
+/* All vectors are in the code. Told so, Intel's compiler does not spend seconds a kernel on finding
+   more across work-items. */
+#define VECTOR_KERNEL kernel __attribute__((vec_type_hint(vec)))
+
 #define GROUP (VECTORS * LANES)
 
 /* Into the caches; where the compiler has nothing for it, nothing. Code for SPIR goes through other
@@ -67,7 +71,7 @@ typedef float8 vec;
  * With `sums`, for batch normalisation (norm.cl), each work-item also adds up its results and
  * their products: forward y and y * y, gradient dx and dx * (z - mean).
  */
-kernel void conv_gather(global const float *restrict x, global const float *restrict weights,
+VECTOR_KERNEL void conv_gather(global const float *restrict x, global const float *restrict weights,
                         global const float *restrict parameters, global const float *restrict kept,
                         global float *restrict y, global float *restrict slopes,
                         global const float *restrict z, global const float *restrict means,
@@ -217,7 +221,7 @@ kernel void conv_gather(global const float *restrict x, global const float *rest
  * are the outermost loop, so that an image's planes are read from memory once and stay in the cache for
  * all groups, channels and taps; the sums wait in dw meanwhile.
  */
-kernel void conv_weight_gradient(global const float *restrict x, global const float *restrict dy,
+VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global const float *restrict dy,
                                  global float *restrict gradients,
                                  const struct weight_gradient_args a)
 {

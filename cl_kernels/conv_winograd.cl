@@ -37,6 +37,10 @@ typedef float8 xvec;
 #define XSTORE(v, p) vstore8(v, 0, p)
 #endif
 
+/* All vectors are in the code. Told so, Intel's compiler does not spend seconds a kernel on finding
+   more across work-items. */
+#define VECTOR_KERNEL kernel __attribute__((vec_type_hint(vec)))
+
 #define GROUP  (VECTORS * LANES)
 #define POINTS 36 /* 6 x 6 */
 #define OUT    (7 - KERNEL)
@@ -132,7 +136,7 @@ void weight_gradient_line(const vec u[6], vec w[KERNEL])
 
 /* u[member][point][group][channel][lane] from w[group][tap][channel][lane]. Global ids: channel,
    group, member. */
-kernel void winograd_weights(global const float *restrict w, global float *restrict u,
+VECTOR_KERNEL void winograd_weights(global const float *restrict w, global float *restrict u,
                              const struct winograd_weights_args a)
 {
     const int channel = get_global_id(0), group = get_global_id(1), member = get_global_id(2);
@@ -275,7 +279,7 @@ void transform_output(global const float *m, global float *y, vec bias, int top,
 
 /* Forward, or with -D GRADIENT the input gradient. Global ids: item, which takes every
    get_global_size-th chunk; member. The epilogue is that of conv_gather in conv_vector.cl. */
-kernel void winograd_conv(global const float *restrict x, global const float *restrict u,
+VECTOR_KERNEL void winograd_conv(global const float *restrict x, global const float *restrict u,
                           global const float *restrict parameters,
                           global const float *restrict kept, global float *restrict y,
                           global float *restrict slopes, global const float *restrict z,
@@ -441,7 +445,7 @@ void add_products(global const float *v, global const float *z, global float *du
  * partial[member][item]: du[point][group][channel][lane] = sum over the item's tiles of v * z, then the
  * bias gradient [groups * GROUP]. Global id: item, which takes every get_global_size-th chunk.
  */
-kernel void winograd_weight_gradient(global const float *restrict x,
+VECTOR_KERNEL void winograd_weight_gradient(global const float *restrict x,
                                      global const float *restrict dy,
                                      global float *restrict partial,
                                      global float *restrict scratch, const struct winograd_args a)
@@ -478,7 +482,7 @@ kernel void winograd_weight_gradient(global const float *restrict x,
 
 /* dw[group][tap][channel][lane] = G' du G and db, the items' partial sums added in order. Global
    ids: channel, group, member. */
-kernel void winograd_weight_sum(global const float *restrict partial,
+VECTOR_KERNEL void winograd_weight_sum(global const float *restrict partial,
                                 global float *restrict gradients, const struct winograd_sum_args a)
 {
     const int channel = get_global_id(0), group = get_global_id(1), member = get_global_id(2);
