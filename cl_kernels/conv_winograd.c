@@ -10,8 +10,9 @@
 extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_source_conv_winograd[];
 
 enum {
-    POINTS = 36, /* as in conv_winograd.cl */
-    PIXELS = 8,  /* tiles in a register tile, by the rule */
+    POINTS = 36,    /* as in conv_winograd.cl */
+    LEAST_SIDE = 4, /* pixels of an image */
+    PIXELS = 8,     /* tiles in a register tile, by the rule */
     MAX_PIXELS = 14,
     FEW_PIXELS = 6,
     MAX_SUMS = 28,      /* vectors of sums that the registers hold */
@@ -43,10 +44,13 @@ struct winograd_conv {
     cl_kernel weight_gradient, weight_sum;
 };
 
+/* In smaller images most of a tile is padding: nothing is saved, and the few true terms of a weight
+   gradient drown in the rounding of the tile. */
 bool conv_winograd_fits(const struct conv_plan *plan)
 {
     int kernel = plan->shape.kernel;
-    return (kernel == 3 || kernel == 5) && plan->shape.stride == 1 && plan->input.lanes >= 8;
+    return (kernel == 3 || kernel == 5) && plan->shape.stride == 1 && plan->input.lanes >= 8 &&
+           plan->input.height >= LEAST_SIDE && plan->input.width >= LEAST_SIDE;
 }
 
 static int group_vectors(int blocks)
