@@ -21,18 +21,10 @@ void table_get_run(struct cell *cell, const void *row, const struct table_contex
     set_text(cell, context->run);
 }
 
-const struct table *const all_tables[] = {&candidates_table,
-                                          &generations_table,
-                                          &pareto_table,
-                                          &operators_table,
-                                          &finalists_table,
-                                          &baseline_table,
-                                          &rungs_table,
-                                          &devices_table,
-                                          &epochs_table,
-                                          &runs_table,
-                                          &scores_table,
-                                          NULL};
+const struct table *const all_tables[] = {&candidates_table, &generations_table, &pareto_table,
+                                          &operators_table,  &finalists_table,   &baseline_table,
+                                          &rungs_table,      &devices_table,     &epochs_table,
+                                          &runs_table,       &scores_table,      NULL};
 
 /* Rows. */
 

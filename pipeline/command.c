@@ -7,26 +7,11 @@
 
 #include "pipeline/base/log.h"
 
-const struct command *const all_commands[] = {&command_run,
-                                              &command_train,
-                                              &command_describe,
-                                              &command_devices,
-                                              &command_check,
-                                              &command_status,
-                                              &command_compare,
-                                              &command_ablate,
-                                              &command_table,
-                                              &command_bench,
-                                              &command_tune,
-                                              &command_eval,
-                                              &command_export,
-                                              &command_export_csv,
-                                              &command_log,
-                                              &command_predict,
-                                              &command_report,
-                                              &command_completion,
-                                              &command_worker,
-                                              NULL};
+const struct command *const all_commands[] = {
+    &command_run,     &command_train,   &command_describe,   &command_devices,    &command_check,
+    &command_status,  &command_compare, &command_ablate,     &command_table,      &command_bench,
+    &command_tune,    &command_eval,    &command_export,     &command_export_csv, &command_log,
+    &command_predict, &command_report,  &command_completion, &command_worker,     NULL};
 
 static const char *see_help(const struct arguments *arguments)
 {

@@ -69,8 +69,9 @@
     X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(ADD_STATE, "INSERT INTO states (job, parameters) VALUES (?1, ?2)")                           \
-    X(READ_STATE, "SELECT s.parameters FROM states s JOIN jobs j ON j.id = s.job WHERE j.kind = 0 "\
-                  "AND j.candidate = ?1")                                                          \
+    X(READ_STATE,                                                                                  \
+      "SELECT s.parameters FROM states s JOIN jobs j ON j.id = s.job WHERE j.kind = 0 "            \
+      "AND j.candidate = ?1")                                                                      \
     X(DROP_STATE, "DELETE FROM states WHERE job IN (SELECT id FROM jobs WHERE kind = 0 AND "       \
                   "candidate = ?1)")                                                               \
     X(DROP_STATES, "DELETE FROM states")                                                           \
@@ -83,16 +84,17 @@
                     "ended_utc_us IS NULL")                                                        \
     X(OPEN_WORKERS, "SELECT id FROM workers WHERE ended_utc_us IS NULL ORDER BY id")               \
     X(COUNT_JOBS, "SELECT status, count(*) FROM jobs WHERE kind = ?1 GROUP BY status")             \
-    X(READ_CANDIDATES, "SELECT c.id, c.generation, j.attempts, j.status, c.genome, c.operator, "   \
-                       "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                 \
-                       "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "          \
-                       "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "      \
-                       "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "          \
-                       "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "\
-                       "ON j.candidate = c.id AND j.kind <> 1 "                                    \
-                       "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "          \
-                       "LEFT JOIN workers w ON w.id = a.worker "                                   \
-                       "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                               \
+    X(READ_CANDIDATES,                                                                             \
+      "SELECT c.id, c.generation, j.attempts, j.status, c.genome, c.operator, "                    \
+      "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                                  \
+      "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "                           \
+      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "                       \
+      "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "                           \
+      "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "                 \
+      "ON j.candidate = c.id AND j.kind <> 1 "                                                     \
+      "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "                           \
+      "LEFT JOIN workers w ON w.id = a.worker "                                                    \
+      "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                                                \
     X(READ_ATTEMPTS, "SELECT c.id, c.generation, a.attempt, a.status, c.genome, c.operator, "      \
                      "c.parent, c.parameters, c.macs, c.activations, j.epochs, "                   \
                      "coalesce(a.train_images, j.train_images), j.seed, a.train_loss, "            \

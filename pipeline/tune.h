@@ -40,7 +40,8 @@ struct tune_wish {
     bool again, untimed; /* as in struct tuner_request */
 };
 
-/* A device's whole tuning, as tuning_format() makes it, and its key; free `text` with text_free(). */
+/* A device's whole tuning, as tuning_format() makes it, and its key; free `text` with text_free().
+ */
 struct tuned {
     char key[TUNING_KEY_SIZE];
     struct text text;
