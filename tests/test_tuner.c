@@ -26,6 +26,7 @@
 #include "cl_kernels/tuning.h"
 #include "cl_kernels/tuning_file.h"
 #include "pipeline/base/log.h"
+#include "tests/tuning_fixture.h"
 
 static struct device *device;
 static char directory[] = "/tmp/clade-test-tuner-XXXXXX";
@@ -142,56 +143,6 @@ static int set_up(void **state)
     return 0;
 }
 
-/* ---- tables ---- */
-
-/* A 3x3 convolution of 32 -> 64 channels, asked of the vector family: groups of 2 or 4. */
-static const struct tune_class wide = {.family = CONV_VECTOR,
-                                       .kernel = 3,
-                                       .stride = 1,
-                                       .channels_in = 32,
-                                       .channels_out = 64,
-                                       .height = 7,
-                                       .width = 7,
-                                       .batch = 16};
-static const struct tune_class narrow = {.family = CONV_AUTO,
-                                         .kernel = 1,
-                                         .stride = 2,
-                                         .channels_in = 8,
-                                         .channels_out = 8,
-                                         .height = 5,
-                                         .width = 5,
-                                         .batch = 16};
-
-static void add_row(struct tuning *tuning, const struct tune_class *class, enum tune_pass pass,
-                    enum conv_family family, int group, int tile)
-{
-    struct tune_row row = {.class = *class,
-                           .pass = pass,
-                           .family = family,
-                           .group = group,
-                           .tile = tile,
-                           .chosen = true,
-                           .gflops = 12.25};
-    ok(tuning_add(tuning, &row));
-}
-
-static struct tuning example(void)
-{
-    struct tuning tuning = {0};
-    struct tune_row wrong = {.class = narrow,
-                             .pass = TUNE_FORWARD,
-                             .family = CONV_WINOGRAD,
-                             .group = 4,
-                             .tile = 7,
-                             .status = TUNE_DISQUALIFIED,
-                             .reason = "y[3] is 1 should be 2"};
-    add_row(&tuning, &wide, TUNE_FORWARD, CONV_VECTOR, 4, 7);
-    add_row(&tuning, &wide, TUNE_INPUT_GRADIENT, CONV_VECTOR, 2, 7);
-    add_row(&tuning, &wide, TUNE_WEIGHT_GRADIENT, CONV_VECTOR, 4, 4);
-    ok(tuning_add(&tuning, &wrong));
-    return tuning;
-}
-
 /* ---- timing ---- */
 
 static bool can_differ(const struct tune_row *row)
@@ -222,13 +173,13 @@ static void test_every_variant_is_timed(void **state)
 {
     (void)state;
     struct tuning tuning = {0};
-    const struct tune_class classes[] = {wide, narrow};
+    const struct tune_class classes[] = {tuning_wide, tuning_narrow};
     ok(tuner_run(&tuning, device, classes, 2, 600));
-    assert_chosen(&tuning, &wide);
-    assert_chosen(&tuning, &narrow);
+    assert_chosen(&tuning, &tuning_wide);
+    assert_chosen(&tuning, &tuning_narrow);
     int of_group[5] = {0};
     for (size_t i = 0; i < tuning.count; i++)
-        if (tune_class_equal(&tuning.rows[i].class, &wide)) {
+        if (tune_class_equal(&tuning.rows[i].class, &tuning_wide)) {
             assert_int_equal(tuning.rows[i].status, TUNE_OK);
             assert_int_equal(tuning.rows[i].family, CONV_VECTOR);
             of_group[tuning.rows[i].group]++;
@@ -242,23 +193,23 @@ static void test_no_time(void **state)
     (void)state;
     struct tuning tuning = {0};
     bool timed;
-    ok(tuner_run(&tuning, device, &wide, 1, 0));
-    assert_chosen(&tuning, &wide);
-    assert_true(tuning_has(&tuning, &wide, &timed));
+    ok(tuner_run(&tuning, device, &tuning_wide, 1, 0));
+    assert_chosen(&tuning, &tuning_wide);
+    assert_true(tuning_has(&tuning, &tuning_wide, &timed));
     assert_false(timed);
-    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    struct conv_plan plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     assert_true(tuning_apply(&tuning, device, &plan));
     assert_int_equal(plan.family, CONV_VECTOR);
     assert_int_equal(plan.tiles.group, 0);
     /* what is timed later replaces it */
-    ok(tuner_run(&tuning, device, &wide, 1, 600));
-    assert_chosen(&tuning, &wide);
-    tuning_has(&tuning, &wide, &timed);
+    ok(tuner_run(&tuning, device, &tuning_wide, 1, 600));
+    assert_chosen(&tuning, &tuning_wide);
+    tuning_has(&tuning, &tuning_wide, &timed);
     assert_true(timed);
     tuning_free(&tuning);
 }
 
-/* Of `wide`, rows with a group of so many vectors. */
+/* Of `tuning_wide`, rows with a group of so many vectors. */
 static void assert_disqualified(const struct tuning *tuning, int group, bool disqualified)
 {
     int seen = 0;
@@ -280,13 +231,13 @@ static void test_wrong_results_disqualify(void **state)
     (void)state;
     struct tuning tuning = {0};
     sabotaged = "VECTORS=4";
-    ok(tuner_run(&tuning, device, &wide, 1, 600));
-    assert_chosen(&tuning, &wide);
+    ok(tuner_run(&tuning, device, &tuning_wide, 1, 600));
+    assert_chosen(&tuning, &tuning_wide);
     assert_disqualified(&tuning, 4, true);
     assert_disqualified(&tuning, 2, false);
     sabotaged = "TILE=8"; /* the weight gradient of the rule's group */
-    ok(tuner_run(&tuning, device, &wide, 1, 600));
-    assert_chosen(&tuning, &wide);
+    ok(tuner_run(&tuning, device, &tuning_wide, 1, 600));
+    assert_chosen(&tuning, &tuning_wide);
     assert_disqualified(&tuning, 2, true);
     assert_disqualified(&tuning, 4, false);
     tuning_free(&tuning);
@@ -294,7 +245,7 @@ static void test_wrong_results_disqualify(void **state)
 
 /* ---- disk ---- */
 
-static const struct tuner_request request = {.classes = &narrow, .count = 1, .seconds = 600};
+static const struct tuner_request request = {.classes = &tuning_narrow, .count = 1, .seconds = 600};
 
 static void test_kept_on_disk(void **state)
 {
@@ -305,7 +256,7 @@ static void test_kept_on_disk(void **state)
     ok(tuner_prepare(device, &request));
     assert_int_equal(tuned_lines, 1);
     assert_int_equal(find_files(path, ".csv"), 1);
-    assert_chosen(device_tuning(device), &narrow);
+    assert_chosen(device_tuning(device), &tuning_narrow);
     struct text first = {0}, second = {0};
     read_whole(&first, path);
     ok(tuner_prepare(device, &request));
@@ -318,7 +269,7 @@ static void test_kept_on_disk(void **state)
     assert_int_equal(tuned_lines, 2);
     device_set_tuning(device, NULL);
     ok(tuner_use(device));
-    assert_chosen(device_tuning(device), &narrow);
+    assert_chosen(device_tuning(device), &tuning_narrow);
     assert_int_equal(warnings, 0);
     /* a copy kept elsewhere is good for this device only */
     ok(tuner_use_text(device, first.data));
@@ -346,7 +297,7 @@ static void assert_tuned_again(const char *path, const char *part)
     assert_int_equal(tuned_lines, 1);
     ok(tuning_load(&tuning, device));
     assert_int_equal(warnings, 2);
-    assert_chosen(&tuning, &narrow);
+    assert_chosen(&tuning, &tuning_narrow);
     tuning_free(&tuning);
 }
 
@@ -406,7 +357,7 @@ static void test_interrupted_writes(void **state)
     read_whole(&after, path);
     assert_string_equal(before.data, after.data);
 
-    struct tuning other = example();
+    struct tuning other = tuning_fixture();
     renaming = RENAME_KILLS;
     pid_t pid = fork();
     if (pid == 0) {
@@ -419,8 +370,8 @@ static void test_interrupted_writes(void **state)
     renaming = RENAME_WORKS;
     assert_int_equal(find_files(path, ".csv"), 2); /* and a temporary one that nobody reads */
     ok(tuning_load(&tuning, device));
-    assert_chosen(&tuning, &narrow);
-    assert_false(tuning_has(&tuning, &wide, NULL));
+    assert_chosen(&tuning, &tuning_narrow);
+    assert_false(tuning_has(&tuning, &tuning_wide, NULL));
     tuning_free(&tuning);
     tuning_free(&other);
     text_free(&before);
@@ -505,12 +456,13 @@ static void choose(enum conv_family family, const struct conv_tiles *tiles)
     struct tuning *tuning = calloc(1, sizeof *tuning);
     assert_non_null(tuning);
     for (int in = 32; in <= 64; in += 32) {
-        struct tune_class class = wide;
+        struct tune_class class = tuning_wide;
         class.family = CONV_AUTO;
         class.channels_in = in;
-        add_row(tuning, &class, TUNE_FORWARD, family, tiles->group, tiles->forward);
-        add_row(tuning, &class, TUNE_WEIGHT_GRADIENT, family, tiles->group, tiles->weight_gradient);
-        add_row(tuning, &class, TUNE_INPUT_GRADIENT, family, 2, tiles->input_gradient);
+        tuning_fixture_add(tuning, &class, TUNE_FORWARD, family, tiles->group, tiles->forward);
+        tuning_fixture_add(tuning, &class, TUNE_WEIGHT_GRADIENT, family, tiles->group,
+                           tiles->weight_gradient);
+        tuning_fixture_add(tuning, &class, TUNE_INPUT_GRADIENT, family, 2, tiles->input_gradient);
     }
     device_set_tuning(device, tuning);
 }
@@ -519,7 +471,7 @@ static void choose(enum conv_family family, const struct conv_tiles *tiles)
 static void test_networks(void **state)
 {
     (void)state;
-    struct conv_plan plan = tune_class_plan(&wide, CONV_WINOGRAD);
+    struct conv_plan plan = tune_class_plan(&tuning_wide, CONV_WINOGRAD);
     struct conv_tiles variants[CONV_VARIANTS_MAX];
     size_t count;
     float *rule = train(&count), *other;
@@ -533,7 +485,7 @@ static void test_networks(void **state)
     assert_memory_equal(rule, other, count * sizeof *rule);
     free(other);
 
-    plan = tune_class_plan(&wide, CONV_VECTOR);
+    plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     conv_variants(variants, device, &plan);
     choose(CONV_VECTOR, &variants[0]);
     other = train(&count);

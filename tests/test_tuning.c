@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cl_kernels/tuning.h"
+#include "tests/tuning_fixture.h"
 
 static struct device *device;
 
@@ -14,54 +15,6 @@ static void ok(enum error err)
 {
     if (err != ERR_NONE)
         fail_msg("%s: %s", error_name(err), error_message());
-}
-
-/* A 3x3 convolution of 32 -> 64 channels, asked of the vector family: groups of 2 or 4. */
-static const struct tune_class wide = {.family = CONV_VECTOR,
-                                       .kernel = 3,
-                                       .stride = 1,
-                                       .channels_in = 32,
-                                       .channels_out = 64,
-                                       .height = 7,
-                                       .width = 7,
-                                       .batch = 16};
-static const struct tune_class narrow = {.family = CONV_AUTO,
-                                         .kernel = 1,
-                                         .stride = 2,
-                                         .channels_in = 8,
-                                         .channels_out = 8,
-                                         .height = 5,
-                                         .width = 5,
-                                         .batch = 16};
-
-static void add_row(struct tuning *tuning, const struct tune_class *class, enum tune_pass pass,
-                    enum conv_family family, int group, int tile)
-{
-    struct tune_row row = {.class = *class,
-                           .pass = pass,
-                           .family = family,
-                           .group = group,
-                           .tile = tile,
-                           .chosen = true,
-                           .gflops = 12.25};
-    ok(tuning_add(tuning, &row));
-}
-
-static struct tuning example(void)
-{
-    struct tuning tuning = {0};
-    struct tune_row wrong = {.class = narrow,
-                             .pass = TUNE_FORWARD,
-                             .family = CONV_WINOGRAD,
-                             .group = 4,
-                             .tile = 7,
-                             .status = TUNE_DISQUALIFIED,
-                             .reason = "y[3] is 1 should be 2"};
-    add_row(&tuning, &wide, TUNE_FORWARD, CONV_VECTOR, 4, 7);
-    add_row(&tuning, &wide, TUNE_INPUT_GRADIENT, CONV_VECTOR, 2, 7);
-    add_row(&tuning, &wide, TUNE_WEIGHT_GRADIENT, CONV_VECTOR, 4, 4);
-    ok(tuning_add(&tuning, &wrong));
-    return tuning;
 }
 
 static void assert_same_row(const struct tune_row *a, const struct tune_row *b)
@@ -80,7 +33,7 @@ static void assert_same_row(const struct tune_row *a, const struct tune_row *b)
 static void test_text_round_trip(void **state)
 {
     (void)state;
-    struct tuning tuning = example(), back = {0};
+    struct tuning tuning = tuning_fixture(), back = {0};
     struct text text = {0};
     const char *why;
     char key[TUNING_KEY_SIZE];
@@ -114,9 +67,9 @@ static void test_text_round_trip(void **state)
 static void test_classes(void **state)
 {
     (void)state;
-    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    struct conv_plan plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     struct tune_class class = tune_class_of(&plan);
-    assert_true(tune_class_equal(&class, &wide));
+    assert_true(tune_class_equal(&class, &tuning_wide));
     /* 90 channels stand with 64, 31 with 32; batches with the next power of two */
     plan = (struct conv_plan){.shape = {31, 90, 3, 1},
                               .input = layout_make_image(7, 7, 31, 1),
@@ -124,7 +77,7 @@ static void test_classes(void **state)
                               .family = CONV_VECTOR,
                               .batch = 3};
     class = tune_class_of(&plan);
-    assert_true(tune_class_equal(&class, &wide));
+    assert_true(tune_class_equal(&class, &tuning_wide));
     /* every class is its own class */
     for (int channels = 1; channels <= 511; channels++) {
         plan.shape.channels_in = plan.shape.channels_out = channels;
@@ -142,29 +95,29 @@ static void test_classes(void **state)
 static void test_what_is_applied(void **state)
 {
     (void)state;
-    struct tuning tuning = example();
-    struct conv_plan plan = tune_class_plan(&wide, CONV_VECTOR);
+    struct tuning tuning = tuning_fixture();
+    struct conv_plan plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     assert_true(tuning_apply(&tuning, device, &plan));
     assert_int_equal(plan.tiles.group, 4);
     assert_int_equal(plan.tiles.group_transposed, 2);
     assert_int_equal(plan.tiles.weight_gradient, 4);
     /* 80 channels are 5 blocks: no groups of 4 there, so its rule's tiles */
-    plan = tune_class_plan(&wide, CONV_VECTOR);
+    plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     plan.output = plan.gradient = layout_make(7, 7, 80, 1);
     plan.shape.channels_out = 80;
     assert_true(tuning_apply(&tuning, device, &plan));
     assert_int_equal(plan.tiles.group, 0);
     /* tiles that no variant has, a family that cannot do it, a class that is not there */
     tuning.rows[0].tile = 5;
-    plan = tune_class_plan(&wide, CONV_VECTOR);
+    plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     assert_true(tuning_apply(&tuning, device, &plan));
     assert_int_equal(plan.tiles.forward, 0);
     tuning_free(&tuning);
-    add_row(&tuning, &narrow, TUNE_FORWARD, CONV_WINOGRAD, 1, 8);
-    plan = tune_class_plan(&narrow, CONV_AUTO);
+    tuning_fixture_add(&tuning, &tuning_narrow, TUNE_FORWARD, CONV_WINOGRAD, 1, 8);
+    plan = tune_class_plan(&tuning_narrow, CONV_AUTO);
     assert_false(tuning_apply(&tuning, device, &plan));
     assert_int_equal(plan.family, CONV_AUTO);
-    plan = tune_class_plan(&wide, CONV_VECTOR);
+    plan = tune_class_plan(&tuning_wide, CONV_VECTOR);
     assert_false(tuning_apply(&tuning, device, &plan));
     tuning_free(&tuning);
 }
