@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum {
@@ -43,6 +44,24 @@ static enum error refill(struct bytes *bytes)
     return ERR_NONE;
 }
 
+static enum error special_file(const char *path, const struct stat *status)
+{
+    return error_set(ERR_DATA, "%s is %s, not a data file", path,
+                     S_ISDIR(status->st_mode) ? "a directory" : "a special file");
+}
+
+enum error bytes_find(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || access(path, R_OK) != 0)
+        return error_set(ERR_DATA, "cannot open data file %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return special_file(path, &status);
+    if (status.st_size == 0)
+        return error_set(ERR_DATA, "%s is empty; fetch it anew", path);
+    return ERR_NONE;
+}
+
 enum error bytes_open(struct bytes **out, const char *path)
 {
     enum error err;
@@ -57,8 +76,7 @@ enum error bytes_open(struct bytes **out, const char *path)
     bytes->path = copy;
     /* Looked at before it is opened: opening a FIFO would wait for a writer. */
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        err = error_set(ERR_DATA, "%s is %s, not a data file", path,
-                        S_ISDIR(status.st_mode) ? "a directory" : "a special file");
+        err = special_file(path, &status);
         goto out;
     }
     bytes->file = fopen(path, "rb");

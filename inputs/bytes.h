@@ -14,6 +14,9 @@
 
 struct bytes;
 
+/* ERR_DATA unless `path` is a regular file that is not empty and may be read; does not open it. */
+enum error bytes_find(const char *path);
+
 /* ERR_DATA when it cannot be opened or is not a regular file; `path` is copied. */
 enum error bytes_open(struct bytes **out, const char *path);
 void bytes_close(struct bytes *bytes); /* NULL is allowed */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "inputs/bytes.h"
 #include "inputs/idx.h"
 #include "pipeline/base/rng.h"
 
@@ -112,6 +113,17 @@ enum error images_load_training(struct images *images, const struct data_setting
 enum error images_load_test(struct images *images, const struct data_settings *settings)
 {
     return load(images, settings, settings->test_images, settings->test_labels);
+}
+
+enum error images_find_test(const struct data_settings *settings)
+{
+    char path[PATH_SIZE];
+    join(path, settings->dir, settings->test_labels);
+    enum error err = bytes_find(path);
+    if (err != ERR_NONE)
+        return err;
+    join(path, settings->dir, settings->test_images);
+    return bytes_find(path);
 }
 
 void images_free(struct images *images)

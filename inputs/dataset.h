@@ -32,13 +32,17 @@ struct split {
 };
 
 /*
- * The training file pair, or the test file pair (only confirm may call the latter). ERR_DATA
- * names the file, the byte where it went wrong and what was expected. *images is written only on
- * success: images_free(). Files with 3 dimensions are grey; with 4, the last is channels.
+ * The training file pair, or the test file pair (only stages/confirm.h may call the latter).
+ * ERR_DATA names the file, the byte where it went wrong and what was expected. *images is written
+ * only on success: images_free(). Files with 3 dimensions are grey; with 4, the last is channels.
  */
 enum error images_load_training(struct images *images, const struct data_settings *settings);
 enum error images_load_test(struct images *images, const struct data_settings *settings);
 void images_free(struct images *images);
+
+/* ERR_DATA unless the test file pair is there, as regular files that are not empty and may be read.
+   Does not open them: what is in them is seen when they are needed. */
+enum error images_find_test(const struct data_settings *settings);
 
 /* ERR_DATA unless a network for the training images can be tested on the test images: the same
    height, width and channels, and no label outside the training file's classes. */

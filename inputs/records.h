@@ -22,7 +22,8 @@ struct miss {
     double probability;   /* that the network gave to the wrong one */
 };
 
-/* One finalist retrained under one seed and scored on the test images. */
+/* One finalist retrained under one seed, and what its network says of the test images: unknown
+   (test_images 0) until it is tested. */
 struct confirmation {
     int64_t candidate; /* whose genome it is */
     int replicate;     /* 0.. */
@@ -31,9 +32,10 @@ struct confirmation {
     int epochs;
     int train_images;
     double train_loss, validation_loss, validation_accuracy;
-    double test_loss, test_accuracy;
     double images_per_s; /* training only */
     double duration_s;
+    /* The test part: */
+    double test_loss, test_accuracy;
     int classes;
     uint32_t test_images;
     uint8_t *predictions; /* [test_images], the class with the largest logit; owned */
@@ -103,6 +105,7 @@ struct finalist {
     enum finalist_reason reason;
     int64_t band; /* the tightest of confirm.bands that it keeps; 0: none */
     int trained;  /* its confirmations; without one what follows is NULL or NAN */
+    int tested;   /* of them; without one what is said of tests is NAN */
     /* That with the highest validation accuracy: its weights are those of the genome. */
     const struct confirmation *deployed;
     int place; /* 1.. in its search by validation_mean, as search.objective has it; 0 without a
@@ -266,8 +269,8 @@ struct report {
     struct duel *duels;
     size_t duel_count;
 
-    /* first->deployed, or NULL. The test images did not choose it, so its test accuracy is not
-       flattered. */
+    /* first->deployed, or NULL until it is tested. The test images did not choose it, so its test
+       accuracy is not flattered. */
     const struct confirmation *winner;
     struct interval test_interval;               /* 95 % of winner->test_accuracy, Wilson */
     int replicates;                              /* confirmations of best */

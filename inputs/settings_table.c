@@ -103,7 +103,7 @@ const struct setting setting_table[] = {
          "Training images, in data.dir unless the path is absolute."),
     TEXT(data, train_labels, "train-labels-idx1-ubyte.gz", "Labels of the training images."),
     TEXT(data, test_images, "t10k-images-idx3-ubyte.gz",
-         "Test images: opened by the confirm stage only."),
+         "Test images: opened when the last training has ended."),
     TEXT(data, test_labels, "t10k-labels-idx1-ubyte.gz", "Labels of the test images."),
     INTEGER(data, classes, "10", "classes", 0, 256,
             "Labels are below this number. 0: the largest training label plus one."),

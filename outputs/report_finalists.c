@@ -39,8 +39,8 @@ void report_say_random(struct text *out, const struct report *report)
 {
     char ours[CANDIDATE_LABEL_SIZE], other[CANDIDATE_LABEL_SIZE];
     const struct duel *duel = &report->duels[0];
-    if (duel->ours == NULL || duel->other == NULL) {
-        text_append(out, "One of the two has no finalist that could be confirmed.");
+    if (duel->ours == NULL || duel->other == NULL || isnan(duel->difference)) {
+        text_append(out, "One of the two has no finalist that could be confirmed and tested.");
         return;
     }
     candidate_label(ours, duel->ours->candidate->id);
@@ -154,10 +154,14 @@ static void put_baseline(struct text *out, const struct report *report)
     text_printf(out,
                 "## Against a random search\n\nThe random search has %d candidates, trained like "
                 "those of the search (which has %d). Its finalists were chosen and confirmed in "
-                "the same way.\n\n**Better than random: %s.** ",
-                report->baseline_ended, report->ended - report->attempts[CANDIDATE_STOPPED],
-                verdict_name(report->duels[0].verdict));
-    report_say_random(out, report);
+                "the same way.\n\n",
+                report->baseline_ended, report->ended - report->attempts[CANDIDATE_STOPPED]);
+    if (report->winner == NULL) {
+        text_append(out, REPORT_UNTESTED);
+    } else {
+        text_printf(out, "**Better than random: %s.** ", verdict_name(report->duels[0].verdict));
+        report_say_random(out, report);
+    }
     text_append(out, "\n\n\"Yes\" and \"no\" take both: the two networks differ on the test "
                      "images (McNemar, 5 %), and the means over the seeds differ (Welch, 95 %), "
                      "where there are seeds. With a limit, the best of each search within so many "
@@ -174,8 +178,9 @@ void report_put_finalists(struct text *out, const struct report *report)
 {
     if (report->first == NULL)
         return;
-    text_append(out, "## Finalists\n\nEach was trained again, from new weights, once a seed, and "
-                     "then met the test images. The place is by the mean *validation* accuracy of "
+    text_append(out, "## Finalists\n\nEach was trained again, from new weights, once a seed; "
+                     "when all were, they met the test images. The place is by the mean "
+                     "*validation* accuracy of "
                      "these trainings; the test images chose nothing. The interval is that of the "
                      "mean over the seeds (95 %, Student).\n\n");
     put_table(out, report, false);
@@ -184,12 +189,14 @@ void report_put_finalists(struct text *out, const struct report *report)
                     "The search had put c%06" PRId64 " first; trained again, c%06" PRId64
                     " is better.\n\n",
                     report->found->id, report->best->id);
-    if (report->second != NULL) {
+    if (report->winner == NULL)
+        text_append(out, REPORT_UNTESTED "\n\n");
+    if (report->winner != NULL && report->second != NULL) {
         report_say_images(out, &report->against_second, "the runner-up",
                           report->winner->test_images);
         text_append(out, "\n\n");
     }
-    if (report->finalist_count > 1) {
+    if (report->winner != NULL && report->finalist_count > 1) {
         report_say_ranks(out, report);
         text_append(out, "\n\n");
     }

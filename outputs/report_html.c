@@ -88,12 +88,14 @@ static void put_verdict(struct text *out, const struct report *report)
     text_append(out, report->winner != NULL
                          ? "<p><b>Best genome</b>, confirmed: trained again, and scored once on "
                            "test images that chose nothing.</p><p>"
+                     : report->first != NULL
+                         ? "<p><b>Best genome so far</b>, trained again. " REPORT_UNTESTED "</p><p>"
                          : "<p><b>Best genome so far</b>, not confirmed yet: its accuracy is that "
                            "of the search, which flatters.</p><p>");
     html_put_genome(out, &best->genome);
     text_append(out, "</p><div class=\"facts\">");
     put_test_facts(out, report);
-    if (report->duel_count > 0 && report->duels[0].other != NULL)
+    if (report->winner != NULL && report->duel_count > 0 && report->duels[0].other != NULL)
         text_printf(out, "<div><b>%s</b><span>better than a random search</span></div>",
                     verdict_name(report->duels[0].verdict));
     put_fact(out, "%.4f", best->validation_accuracy, "validation accuracy in the search");

@@ -110,17 +110,25 @@ void html_put_finalists(struct text *out, const struct report *report)
     for (size_t i = 0; i < report->finalist_count; i++)
         put_row(out, &report->finalists[i]);
     text_append(out, "</table></div>\n<p>");
-    if (report->second != NULL)
-        report_say_images(out, &report->against_second, "the runner-up",
-                          report->winner->test_images);
-    text_append(out, " ");
-    report_say_ranks(out, report);
+    if (report->winner == NULL) {
+        text_append(out, REPORT_UNTESTED);
+    } else {
+        if (report->second != NULL)
+            report_say_images(out, &report->against_second, "the runner-up",
+                              report->winner->test_images);
+        text_append(out, " ");
+        report_say_ranks(out, report);
+    }
     text_append(out, "</p>\n");
     if (report->duel_count == 0)
         return;
-    text_printf(out, "<h2>Against a random search</h2><p><b>Better than random: %s.</b> ",
-                verdict_name(report->duels[0].verdict));
-    report_say_random(out, report);
+    text_append(out, "<h2>Against a random search</h2><p>");
+    if (report->winner == NULL) {
+        text_append(out, REPORT_UNTESTED);
+    } else {
+        text_printf(out, "<b>Better than random: %s.</b> ", verdict_name(report->duels[0].verdict));
+        report_say_random(out, report);
+    }
     text_printf(out, " The random search has %d candidates, the search %d.</p>\n",
                 report->baseline_ended, report->ended - report->attempts[CANDIDATE_STOPPED]);
     put_duels(out, report);

@@ -40,7 +40,8 @@ static void write_head(struct text *out, const struct report *report)
             out, "| validation accuracy | %.4f after %d epochs; %.4f after %d in the search |\n",
             winner->validation_accuracy, winner->epochs, best->validation_accuracy, best->epochs);
     } else {
-        text_append(out, "| test accuracy | not confirmed yet |\n");
+        text_append(out, report->first != NULL ? "| test accuracy | not tested yet |\n"
+                                               : "| test accuracy | not confirmed yet |\n");
         text_printf(out, "| validation accuracy | %.4f after %d epochs in the search |\n",
                     best->validation_accuracy, best->epochs);
     }
@@ -53,10 +54,10 @@ static void write_head(struct text *out, const struct report *report)
     if (winner != NULL)
         text_append(out,
                     report->replicates > 1
-                        ? "The test images were met once a seed, after training. The seed with the "
-                          "highest validation accuracy stands for the genome; the test images "
-                          "did not choose it.\n\n"
-                        : "The test images were met once, after training.\n\n");
+                        ? "The test images were met once a seed, when the last training had ended. "
+                          "The seed with the highest validation accuracy stands for the genome; "
+                          "the test images did not choose it.\n\n"
+                        : "The test images were met once, when the last training had ended.\n\n");
 }
 
 static void write_layers(struct text *out, const struct report *report)

@@ -30,6 +30,10 @@ void report_put_ended(struct text *out, const struct report *report);
 
 void report_put_duration(struct text *out, double seconds);
 
+/* What stands in place of test results while there are none. */
+#define REPORT_UNTESTED                                                                            \
+    "The test images come last, when the last training has ended: they are not read yet."
+
 /* Sentences of plain text (report_finalists.c): the winner's network and another one on the same
    images, nothing where they were not compared; how the search ranked the finalists; the first of
    report->duels. */

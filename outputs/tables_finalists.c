@@ -82,7 +82,7 @@ GETTER(finalist_test_highest, struct finalist)
 
 GETTER(finalist_images, struct finalist)
 {
-    cell->missing = r->deployed == NULL;
+    cell->missing = r->deployed == NULL || r->deployed->test_images == 0;
     if (!cell->missing)
         set_integer(cell, r->deployed->test_images);
 }

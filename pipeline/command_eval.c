@@ -132,6 +132,7 @@ static enum error run(struct arguments *arguments)
     struct settings settings;
     struct model model = {0};
     struct device *device = NULL;
+    struct images test = {0};
     struct confirmation result = {0};
     float *logits = NULL;
     TRY(read_arguments(&request, arguments));
@@ -140,13 +141,15 @@ static enum error run(struct arguments *arguments)
     TRY(weights_load(&model, &settings, arguments->operands[0]));
     TRY(change_settings(&settings, &request));
     TRY(slot_open_whole(&device, &settings.devices));
-    TRY(confirm_score(&result, device, &model, &settings, &logits));
+    TRY(confirm_read_test(&test, &model.shape, &settings.data));
+    TRY(confirm_score(&result, device, &model, &test, &settings, &logits));
     if (request.logits != NULL)
         TRY(write_logits(request.logits, &result, logits));
     TRY(print_result(&request, &model, &result, device_get_info(device)));
 out:
     free(logits);
     confirmation_free(&result);
+    images_free(&test);
     device_close(device);
     model_free(&model);
     return err;

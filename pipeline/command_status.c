@@ -14,7 +14,7 @@ enum { OPTION_FORMAT = 1 };
 
 struct status {
     bool live;
-    struct store_counts search, confirm;
+    struct store_counts search, confirm, test;
     struct results results;
 };
 
@@ -24,6 +24,7 @@ static enum error read_status(struct status *status, const char *directory, stru
     status->live = run_directory_is_locked(directory);
     TRY(store_count(&status->search, store, JOB_SEARCH));
     TRY(store_count(&status->confirm, store, JOB_CONFIRM));
+    TRY(store_count(&status->test, store, JOB_TEST));
     TRY(results_load(&status->results, store));
 out:
     return err;
@@ -33,9 +34,10 @@ static const char *state_word(const struct status *status)
 {
     bool searched = status->results.run.search_ended_utc_us != 0;
     bool confirmed = status->confirm.total > 0 && status->confirm.final == status->confirm.total;
+    bool tested = status->test.final == status->confirm.status[CANDIDATE_DONE];
     if (status->live)
-        return searched ? "confirming" : "searching";
-    return searched && confirmed ? "finished" : "stopped";
+        return status->test.total > 0 ? "testing" : searched ? "confirming" : "searching";
+    return searched && confirmed && tested ? "finished" : "stopped";
 }
 
 /* Seconds, as far as they can be known from the store: to the end of a live run that has one, else
@@ -104,7 +106,12 @@ static void print_text(const struct status *status, const char *directory)
     }
     if (report->winner != NULL)
         printf("test       %.4f accuracy\n", report->winner->test_accuracy);
-    if (report->duel_count > 0 && report->duels[0].other != NULL)
+    else if (status->test.total > 0)
+        printf("test       %" PRId64 " of %" PRId64 " networks\n", status->test.final,
+               status->test.total);
+    else if (status->confirm.total > 0)
+        printf("test       when the last training has ended\n");
+    if (report->winner != NULL && report->duel_count > 0 && report->duels[0].other != NULL)
         printf("better than random: %s\n", verdict_name(report->duels[0].verdict));
     if (strcmp(state, "stopped") == 0)
         printf("go on      clade run --resume %s\n", directory);
@@ -134,6 +141,8 @@ static const struct listing_column columns[] = {
     {"stopped", NULL, 0},
     {"random_ended", NULL, 0},
     {"better_than_random", NULL, 0},
+    {"tests", NULL, 0},
+    {"tests_ended", NULL, 0},
 };
 
 static enum error print_row(const struct status *status, enum format format)
@@ -172,10 +181,12 @@ static enum error print_row(const struct status *status, enum format format)
     listing_number(&listing, time_left(&word, status));
     listing_integer(&listing, status->search.status[CANDIDATE_STOPPED]);
     listing_integer(&listing, report->baseline_ended);
-    if (report->duel_count > 0 && report->duels[0].other != NULL)
+    if (report->winner != NULL && report->duel_count > 0 && report->duels[0].other != NULL)
         listing_text(&listing, verdict_name(report->duels[0].verdict));
     else
         listing_missing(&listing);
+    listing_integer(&listing, status->test.total);
+    listing_integer(&listing, status->test.final);
     return listing_print(&listing);
 }
 

@@ -86,7 +86,8 @@ const struct command command_worker = {
             "one slot, and commits the results. File descriptor 3 is its channel to the\n"
             "supervisor. For tests, the environment variable CLADE_FAULT makes it fail:\n"
             "crash:3 (it kills itself at candidate 3), device:3 (the device fails), hang:3;\n"
-            "crash_once:3 and so on only at the first attempt; '*' is every candidate.\n",
+            "crash_once:3 and so on only at the first attempt, crash_test:3 or crash_test_once:3\n"
+            "only when its network meets the test images; '*' is every candidate.\n",
     .options = options,
     .least = 1,
     .most = 1,

@@ -26,8 +26,9 @@ static double closing_time(const struct deadline *d)
     return report_time(d) + 6 + 2 * d->write_s;
 }
 
-/* A confirmation reads the test files. */
-static const double test_files_s = 1;
+/* Each worker reads the test files, and the weights of each network are read and its results
+   written. */
+static const double test_files_s = 1, test_rest_s = 0.2;
 
 /* Test files hold about so many images for each training image. */
 static const double test_share = 1.0 / 6;
@@ -154,7 +155,9 @@ static enum error confirm_time(double *seconds, const struct run *run,
             *seconds = isnan(end) ? NAN : fmax(*seconds, end);
         }
     }
-    *seconds += test_files_s * ceil((double)count * trainings / (double)run->slot_count);
+    if (count > 0)
+        *seconds +=
+            test_files_s + test_rest_s * ceil((double)count * trainings / (double)run->slot_count);
 out:
     free(finalists);
     free(free_slots);
@@ -336,16 +339,17 @@ bool deadline_is_over(void *user)
     return clock_monotonic_s() >= run->deadline.end_s - report_time(&run->deadline);
 }
 
-enum error deadline_confirm_is_cut(const struct run *run)
+enum error deadline_is_cut(const struct run *run, enum job_kind kind)
 {
     struct store_counts counts;
-    enum error err = store_count(&counts, run->store, JOB_CONFIRM);
+    enum error err = store_count(&counts, run->store, kind);
     if (err != ERR_NONE || counts.final == counts.total)
         return err;
     return error_set(ERR_STOPPED,
-                     "the time was up with %" PRId64 " of %" PRId64 " confirmations done; go on "
-                     "with: clade run --resume %s",
-                     counts.final, counts.total, run->directory);
+                     "the time was up with %" PRId64 " of %" PRId64 " %s done; go on with: "
+                     "clade run --resume %s",
+                     counts.final, counts.total, kind == JOB_CONFIRM ? "confirmations" : "tests",
+                     run->directory);
 }
 
 double deadline_search_left_s(const struct run *run, double search_s)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "pipeline/base/error.h"
+#include "pipeline/store.h"
 
 struct run;
 
@@ -17,7 +18,7 @@ struct deadline {
     double search_s;         /* of the search, by search.budget; INFINITY: none */
     double search_limit_s;   /* of the search, with what is kept back for confirm */
     double baseline_limit_s; /* of the random search beside the search */
-    double confirm_s;        /* what confirm is going to take; NAN: not known */
+    double confirm_s;        /* what confirm and test are going to take; NAN: not known */
     double confirm_end_s;    /* as it was expected when confirm began; NAN: not known */
     double write_s;          /* that the tables took longest so far */
 };
@@ -44,11 +45,11 @@ enum error deadline_begin_baseline(struct run *run);
 /* When confirm is about to begin: sets confirm_end_s, and warns when there is too little time. */
 enum error deadline_begin_confirm(struct run *run);
 
-/* ERR_STOPPED when the time was up with confirmations still to do. */
-enum error deadline_confirm_is_cut(const struct run *run);
+/* ERR_STOPPED when the time was up with jobs of this kind, JOB_CONFIRM or JOB_TEST, still to do. */
+enum error deadline_is_cut(const struct run *run, enum job_kind kind);
 
 /* For the progress line: how long the run goes on, when the search still needs `search_s` (NAN: not
-   known), and when it confirms. NAN: not known. */
+   known), and when it confirms or tests. NAN: not known. */
 double deadline_search_left_s(const struct run *run, double search_s);
 double deadline_confirm_left_s(const struct run *run);
 

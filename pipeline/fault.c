@@ -10,8 +10,8 @@
 enum error fault_inject(const struct job *job)
 {
     const char *wanted = getenv("CLADE_FAULT");
-    char kind[16], which[16];
-    if (wanted == NULL || sscanf(wanted, "%15[^:]:%15s", kind, which) != 2)
+    char kind[32], which[16];
+    if (wanted == NULL || sscanf(wanted, "%31[^:]:%15s", kind, which) != 2)
         return ERR_NONE;
     if (strcmp(which, "*") != 0 && job->candidate != strtoll(which, NULL, 10))
         return ERR_NONE;
@@ -19,6 +19,12 @@ enum error fault_inject(const struct job *job)
     if (once != NULL) {
         *once = '\0';
         if (job->attempt > 1)
+            return ERR_NONE;
+    }
+    char *test = strstr(kind, "_test");
+    if (test != NULL) {
+        *test = '\0';
+        if (job->kind != JOB_TEST)
             return ERR_NONE;
     }
     if (strcmp(kind, "crash") == 0)

@@ -18,7 +18,8 @@ static const struct {
     {"populate", run_populate}, /* the first P candidates are written, random ones */
     {"evolve", run_evolve},     /* all are trained; children are proposed as results come in */
     {"baseline", run_baseline}, /* so is a random search, where one is asked for */
-    {"confirm", run_confirm},   /* finalists are trained again and meet the test images */
+    {"confirm", run_confirm},   /* finalists are trained again, and the winner is settled */
+    {"test", run_test},         /* their networks meet the test images */
     {"report", run_report},     /* tables and report are written */
 };
 
@@ -42,7 +43,7 @@ enum error run_need_supervisor(struct run *run)
                           });
 }
 
-/* `confirmed`: the confirm stage is over. */
+/* `confirmed`: the stages confirm and test are over. */
 static enum error write_results(struct run *run, bool confirmed)
 {
     enum error err = ERR_NONE;
@@ -57,6 +58,10 @@ static enum error write_results(struct run *run, bool confirmed)
         err = error_set(ERR_DEVICE,
                         "no finalist could be confirmed: all trainings at confirm failed; see "
                         "%s/log.txt",
+                        run->directory);
+    else if (confirmed && results.confirmation_count > 0 && results.report.winner == NULL)
+        err = error_set(ERR_DEVICE,
+                        "the winner was confirmed, but could not be tested; see %s/log.txt",
                         run->directory);
 out:
     results_free(&results);

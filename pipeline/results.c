@@ -37,10 +37,10 @@ enum error results_load(struct results *results, struct store *store)
                                            .confirmation_count = results->confirmation_count,
                                            .epochs = results->epochs,
                                            .epoch_count = results->epoch_count}));
-    if (results->report.winner != NULL)
+    if (results->report.first != NULL)
         TRY(store_read_weights(&results->weights, &results->weight_count, store,
-                               results->report.winner->candidate,
-                               results->report.winner->replicate));
+                               results->report.first->deployed->candidate,
+                               results->report.first->deployed->replicate));
 out:
     return err;
 }
@@ -82,7 +82,7 @@ static int complete_generations(const struct results *results)
 
 static enum error write_weights(const struct results *results, const char *directory)
 {
-    const struct confirmation *winner = results->report.winner;
+    const struct confirmation *winner = results->report.first->deployed;
     struct model model = {.genome = winner->genome,
                           .shape = results->run.shape,
                           .mean = results->run.mean,
@@ -116,7 +116,7 @@ enum error results_write(const struct results *results, const char *directory, i
         TRY(run_files_generation(directory, report, i));
     TRY(run_files_tables(directory, report));
     TRY(run_files_report(directory, report));
-    if (report->winner != NULL)
+    if (report->first != NULL)
         TRY(write_weights(results, directory));
 out:
     return err;

@@ -20,7 +20,7 @@ struct results {
     size_t confirmation_count;
     struct epoch_record *epochs;
     size_t epoch_count;
-    float *weights; /* of report.winner, as store_read_weights() gives them; NULL without one */
+    float *weights; /* of report.first, as store_read_weights() gives them; NULL without one */
     size_t weight_count;
     struct report report; /* borrows from the above: do not move a struct results */
 };

@@ -1,4 +1,4 @@
-/* The stage confirm: finalists are trained again, and meet the test images. */
+/* The stages confirm and test: finalists train again, then they meet the test images. */
 #include <stdlib.h>
 
 #include "pipeline/run_progress.h"
@@ -8,30 +8,57 @@
 #include "stages/finalists.h"
 #include "stages/objective.h"
 
-static enum error confirm_advance(bool *finished, void *user)
+/* A stage whose jobs are all there when it begins. */
+struct stage {
+    struct run *run;
+    enum job_kind kind;
+    const char *name;
+};
+
+static enum error stage_advance(bool *finished, void *user)
 {
-    struct run *run = user;
+    const struct stage *stage = user;
     struct store_counts counts;
-    enum error err = store_count(&counts, run->store, JOB_CONFIRM);
+    enum error err = store_count(&counts, stage->run->store, stage->kind);
     *finished = err == ERR_NONE && counts.final == counts.total;
     return err;
 }
 
-static void confirm_tick(double images_per_s, void *user)
+static void stage_tick(double images_per_s, void *user)
 {
-    struct run *run = user;
+    const struct stage *stage = user;
+    struct run *run = stage->run;
     const struct candidate *best =
         objective_best(run->history, run->history_count, -1, &run->settings.search);
     struct store_counts counts;
-    if (store_count(&counts, run->store, JOB_CONFIRM) != ERR_NONE)
+    if (store_count(&counts, run->store, stage->kind) != ERR_NONE)
         return;
-    run_draw(run, &(struct progress_state){.stage = "confirm",
+    run_draw(run, &(struct progress_state){.stage = stage->name,
                                            .done = counts.final,
                                            .total = counts.total,
                                            .best_accuracy = best->validation_accuracy,
                                            .best_parameters = best->cost.parameters,
                                            .images_per_s = images_per_s,
                                            .left_s = deadline_confirm_left_s(run)});
+}
+
+static bool stage_is_over(void *user)
+{
+    const struct stage *stage = user;
+    return deadline_is_over(stage->run);
+}
+
+/* ERR_STOPPED when the time was up before its jobs had ended. */
+static enum error work(struct stage *stage)
+{
+    enum error err = ERR_NONE;
+    TRY(run_need_supervisor(stage->run));
+    TRY(supervisor_work(
+        stage->run->supervisor,
+        &(struct supervisor_hooks){stage_advance, stage_tick, stage_is_over, stage}));
+    TRY(deadline_is_cut(stage->run, stage->kind));
+out:
+    return err;
 }
 
 static enum error no_score(const struct run *run)
@@ -80,6 +107,7 @@ out:
 enum error run_confirm(struct run *run)
 {
     enum error err = ERR_NONE;
+    struct stage stage = {run, JOB_CONFIRM, "confirm"};
     bool finished;
     size_t count;
     TRY(queue_finalists(&count, run, false));
@@ -89,15 +117,25 @@ enum error run_confirm(struct run *run)
     }
     if (run->settings.confirm.baseline == BASELINE_RANDOM)
         TRY(queue_finalists(&count, run, true));
-    TRY(confirm_advance(&finished, run));
+    TRY(stage_advance(&finished, &stage));
     if (!finished) {
         TRY(deadline_begin_confirm(run));
-        TRY(run_need_supervisor(run));
-        TRY(supervisor_work(
-            run->supervisor,
-            &(struct supervisor_hooks){confirm_advance, confirm_tick, deadline_is_over, run}));
-        TRY(deadline_confirm_is_cut(run));
+        TRY(work(&stage));
     }
+out:
+    progress_clear(&run->progress);
+    return err;
+}
+
+enum error run_test(struct run *run)
+{
+    enum error err = ERR_NONE;
+    struct stage stage = {run, JOB_TEST, "test"};
+    bool finished;
+    TRY(store_add_tests(run->store));
+    TRY(stage_advance(&finished, &stage));
+    if (!finished)
+        TRY(work(&stage));
 out:
     progress_clear(&run->progress);
     return err;

@@ -72,6 +72,18 @@ out:
     return err;
 }
 
+/* Before the night, not after it: that they are there. They are opened when the last training has
+   ended. */
+static enum error find_test_files(const struct run *run)
+{
+    struct store_counts tests = {0};
+    enum error err = run->store != NULL ? store_count(&tests, run->store, JOB_TEST) : ERR_NONE;
+    bool tested = tests.total > 0 && tests.final == tests.total;
+    if (err != ERR_NONE || tested || run->settings.confirm.seeds == 0)
+        return err;
+    return images_find_test(&run->settings.data);
+}
+
 static enum error write_settings(const struct run *run, const struct text *ini)
 {
     char path[RUN_PATH_SIZE];
@@ -119,6 +131,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     run->settings = *settings;
     run_say(run, "reads the training images");
     TRY(read_data(&run->info, run));
+    TRY(find_test_files(run));
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
     run_say(run, "looks for devices");
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
@@ -164,6 +177,7 @@ enum error run_resume(struct run *run, const char *directory)
                         run->settings.data.dir, run->info.name);
         goto out;
     }
+    TRY(find_test_files(run));
     TRY(space_init(&run->space, &run->settings.space, &run->info.shape));
     run_say(run, "looks for devices");
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));

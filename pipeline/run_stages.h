@@ -9,6 +9,7 @@ enum error run_populate(struct run *run); /* run_search.c */
 enum error run_evolve(struct run *run);   /* run_search.c */
 enum error run_baseline(struct run *run); /* run_baseline.c */
 enum error run_confirm(struct run *run);  /* run_confirm.c */
+enum error run_test(struct run *run);     /* run_confirm.c */
 enum error run_report(struct run *run);
 
 /* Reads the candidates from the store; before the first stage. */

@@ -2,10 +2,10 @@
  * The store: one SQLite file that holds a run. Settings, queue, results, learning curves, workers
  * and events are here; populations, generations and CSV files are derived from it.
  *
- * Words: a *job* is one training that has to be done: a candidate of the search, or one replicate
- * of a finalist at confirm. An *attempt* is one try at a job by one worker. A job is queued,
- * running, or final (done, diverged, too_big, timeout, failed, stopped); an attempt is running or
- * ended (the same words, and `lost`).
+ * Words: a *job* is one training that has to be done, a candidate of the search or one replicate of
+ * a finalist at confirm, or the test of what such a replicate gave. An *attempt* is one try at a
+ * job by one worker. A job is queued, running, or final (done, diverged, too_big, timeout, failed,
+ * stopped); an attempt is running or ended (the same words, and `lost`).
  *
  * Crash safety. A process may be killed, and the machine may lose power, at any instruction.
  *
@@ -30,7 +30,9 @@
  *     releases one worker after its death; store_recover(), called under the lock of the run
  *     directory, releases all. Both close the worker's row, and a worker whose row is closed
  *     cannot claim: an orphan that still runs for a moment can neither commit nor claim.
- *  8. Every prefix of the sequence of transactions is a state from which a run goes on.
+ *  8. A test is queued only when no training is queued or running: a trigger aborts it else. So no
+ *     training can know what the test images say.
+ *  9. Every prefix of the sequence of transactions is a state from which a run goes on.
  *
  * A store object belongs to one thread; any number of processes may open the same file. All
  * functions report ERR_OUTPUT when the file cannot be written, ERR_DATA when it is damaged,
@@ -86,18 +88,19 @@ enum error store_read_settings(struct text *ini, struct store *store);
 
 /* ---- jobs ---- */
 
-/* JOB_BASELINE: of a candidate of the random search, whose ids begin at CANDIDATE_BASELINE. */
-enum job_kind { JOB_SEARCH, JOB_CONFIRM, JOB_BASELINE, JOB_KIND_COUNT };
+/* JOB_BASELINE: of a candidate of the random search, whose ids begin at CANDIDATE_BASELINE.
+   JOB_TEST: the network that a confirm job gave meets the test images. */
+enum job_kind { JOB_SEARCH, JOB_CONFIRM, JOB_BASELINE, JOB_TEST, JOB_KIND_COUNT };
 
-/* A training to be done, as a worker gets it. */
+/* Something to be done, as a worker gets it. */
 struct job {
     int64_t id;
     enum job_kind kind;
     int64_t candidate;
-    int replicate; /* 0 but for JOB_CONFIRM */
+    int replicate; /* 0 but for JOB_CONFIRM and JOB_TEST */
     int attempt;   /* 1.. */
     struct genome genome;
-    int epochs;
+    int epochs;       /* 0 for JOB_TEST */
     int train_images; /* 0: all that are not validation images */
     uint64_t seed;
     int rung;             /* of the candidate */
@@ -113,6 +116,10 @@ enum error store_add(struct store *store, const struct candidate *candidates, si
 /* Writes confirm jobs of existing candidates; of each job candidate, replicate, epochs,
    train_images and seed are used. Those that exist already stay as they are. */
 enum error store_add_confirm(struct store *store, const struct job *jobs, size_t count);
+
+/* Writes a test job for each confirm job that is done; those that exist already stay as they are.
+   Only when all trainings have ended. */
+enum error store_add_tests(struct store *store);
 
 /* The queued job with the lowest id is now `worker`'s; *found is false when there is none or when
    the worker's row is closed. */
@@ -145,10 +152,11 @@ struct job_result {
     double duration_s;
     int train_images; /* really trained on; 0: unknown */
     /* DONE only: */
-    double train_loss, validation_loss, validation_accuracy; /* accuracy: 0..1 */
+    double train_loss, validation_loss, validation_accuracy; /* accuracy: 0..1; of a test NAN */
     double images_per_s, gflops;
-    /* DONE and JOB_CONFIRM only: the predictions and losses in it are kept, and weights. */
+    /* DONE and JOB_TEST only: the test part of it is kept. */
     const struct confirmation *confirmation;
+    /* DONE and JOB_CONFIRM only. */
     const float *weights; /* [weight_count], in canonical order */
     size_t weight_count;
     /* DONE and JOB_SEARCH only; NULL: nothing goes on from here. As network_read_parameters(). */
@@ -231,8 +239,8 @@ enum error store_read_attempts(struct candidate **list, size_t *count, struct st
 enum error store_read_baseline_attempts(struct candidate **list, size_t *count,
                                         struct store *store);
 
-/* The confirm jobs that are done, in the order of job id. Freed with
-   store_free_confirmations(). */
+/* The confirm jobs that are done, in the order of job id, each with its test if that is done. Freed
+   with store_free_confirmations(). */
 enum error store_read_confirmations(struct confirmation **list, size_t *count, struct store *store);
 void store_free_confirmations(struct confirmation *list, size_t count);
 

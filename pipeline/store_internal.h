@@ -63,9 +63,13 @@
                    "validation_accuracy = ?10, images_per_s = ?11, gflops = ?12 WHERE job = ?1 "   \
                    "AND attempt = ?2 AND worker = ?3 AND status = 'running'")                      \
     X(END_JOB, "UPDATE jobs SET status = ?2 WHERE id = ?1 AND status = 'running'")                 \
+    X(ADD_TEST_JOBS, "INSERT INTO jobs (kind, candidate, replicate, epochs, train_images, seed, "  \
+                     "status, attempts) SELECT 3, candidate, replicate, 0, 0, seed, 'queued', 0 "  \
+                     "FROM jobs WHERE kind = 1 AND status = 'done' ORDER BY id "                   \
+                     "ON CONFLICT (kind, candidate, replicate) DO NOTHING")                        \
+    X(ADD_WEIGHTS, "INSERT INTO weights (job, parameters) VALUES (?1, ?2)")                        \
     X(ADD_TEST, "INSERT INTO tests (job, test_loss, test_accuracy, classes, predictions, "         \
-                "confusion, weights, miss_pixels, labels) "                                        \
-                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                     \
+                "confusion, miss_pixels, labels) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")         \
     X(ADD_MISS, "INSERT INTO misses (job, place, image, label, predicted, probability) "           \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(ADD_STATE, "INSERT INTO states (job, parameters) VALUES (?1, ?2)")                           \
@@ -91,7 +95,7 @@
       "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "                       \
       "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "                           \
       "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "                 \
-      "ON j.candidate = c.id AND j.kind <> 1 "                                                     \
+      "ON j.candidate = c.id AND j.kind IN (0, 2) "                                                \
       "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempts "                           \
       "LEFT JOIN workers w ON w.id = a.worker "                                                    \
       "WHERE c.id BETWEEN ?1 AND ?2 ORDER BY c.id")                                                \
@@ -101,7 +105,7 @@
                      "a.validation_loss, a.validation_accuracy, a.images_per_s, w.device, "        \
                      "a.worker, a.started_utc_us, a.duration_s, c.redraws, c.earlier, "            \
                      "c.earlier_mean, c.earlier_deviation, c.rung FROM candidates c JOIN jobs j "  \
-                     "ON j.candidate = c.id AND j.kind <> 1 "                                      \
+                     "ON j.candidate = c.id AND j.kind IN (0, 2) "                                 \
                      "JOIN attempts a ON a.job = j.id JOIN workers w ON w.id = a.worker "          \
                      "WHERE a.status <> 'running' AND c.id BETWEEN ?1 AND ?2 "                     \
                      "ORDER BY c.id, a.attempt")                                                   \
@@ -111,12 +115,13 @@
       "a.duration_s, t.classes, t.predictions, t.confusion, w.device, a.worker, "                  \
       "a.started_utc_us, t.miss_pixels, t.labels "                                                 \
       "FROM jobs j JOIN candidates c ON c.id = j.candidate JOIN attempts a ON a.job = j.id AND "   \
-      "a.attempt = j.attempts JOIN workers w ON w.id = a.worker JOIN tests t ON t.job = j.id "     \
-      "WHERE j.kind = 1 AND j.status = 'done' ORDER BY j.id")                                      \
-    X(READ_WEIGHTS, "SELECT t.weights FROM tests t JOIN jobs j ON j.id = t.job WHERE j.kind = 1 "  \
-                    "AND j.candidate = ?1 AND j.replicate = ?2")                                   \
+      "a.attempt = j.attempts JOIN workers w ON w.id = a.worker LEFT JOIN jobs k ON k.kind = 3 "   \
+      "AND k.candidate = j.candidate AND k.replicate = j.replicate LEFT JOIN tests t ON t.job = "  \
+      "k.id WHERE j.kind = 1 AND j.status = 'done' ORDER BY j.id")                                 \
+    X(READ_WEIGHTS, "SELECT w.parameters FROM weights w JOIN jobs j ON j.id = w.job "              \
+                    "WHERE j.kind = 1 AND j.candidate = ?1 AND j.replicate = ?2")                  \
     X(READ_MISSES, "SELECT m.image, m.label, m.predicted, m.probability FROM misses m "            \
-                   "JOIN jobs j ON j.id = m.job WHERE j.kind = 1 AND j.candidate = ?1 "            \
+                   "JOIN jobs j ON j.id = m.job WHERE j.kind = 3 AND j.candidate = ?1 "            \
                    "AND j.replicate = ?2 ORDER BY m.place")                                        \
     X(READ_EPOCHS, "SELECT epoch, train_loss, train_accuracy, seconds, images_per_s FROM epochs "  \
                    "WHERE job = ?1 AND attempt = ?2 ORDER BY epoch")                               \

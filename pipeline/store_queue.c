@@ -76,6 +76,12 @@ out:
     return store_end(store, err);
 }
 
+enum error store_add_tests(struct store *store)
+{
+    store_use(store, STATEMENT_ADD_TEST_JOBS);
+    return store_execute(NULL, store, "queue the tests");
+}
+
 /* The current row of STATEMENT_NEXT_JOB. */
 static enum error read_job(struct job *job, struct store *store)
 {
@@ -226,10 +232,17 @@ static enum error end_job(struct store *store, int64_t job, enum candidate_statu
     return err;
 }
 
-static enum error add_test(struct store *store, int64_t job, const struct job_result *result)
+static enum error add_weights(struct store *store, int64_t job, const struct job_result *result)
+{
+    store_use(store, STATEMENT_ADD_WEIGHTS);
+    store_bind_int(store, 1, job);
+    store_bind_blob(store, 2, result->weights, result->weight_count * sizeof *result->weights);
+    return store_execute(NULL, store, "write weights");
+}
+
+static enum error add_test(struct store *store, int64_t job, const struct confirmation *c)
 {
     enum error err = ERR_NONE;
-    const struct confirmation *c = result->confirmation;
     size_t classes = (size_t)c->classes;
     store_use(store, STATEMENT_ADD_TEST);
     store_bind_int(store, 1, job);
@@ -238,9 +251,8 @@ static enum error add_test(struct store *store, int64_t job, const struct job_re
     store_bind_int(store, 4, c->classes);
     store_bind_blob(store, 5, c->predictions, c->test_images);
     store_bind_blob(store, 6, c->confusion, classes * classes * sizeof *c->confusion);
-    store_bind_blob(store, 7, result->weights, result->weight_count * sizeof *result->weights);
-    store_bind_blob(store, 8, c->miss_pixels, c->miss_count * c->miss_size);
-    store_bind_blob(store, 9, c->labels, c->test_images);
+    store_bind_blob(store, 7, c->miss_pixels, c->miss_count * c->miss_size);
+    store_bind_blob(store, 8, c->labels, c->test_images);
     TRY(store_execute(NULL, store, "write test results"));
     for (size_t i = 0; i < c->miss_count; i++) {
         const struct miss *miss = &c->misses[i];
@@ -300,7 +312,9 @@ enum error store_commit(bool *accepted, struct store *store, int64_t worker, con
         TRY(end_job(store, job->id, result->status));
         TRY(keep_state(store, job, result));
         if (job->kind == JOB_CONFIRM && result->status == CANDIDATE_DONE)
-            TRY(add_test(store, job->id, result));
+            TRY(add_weights(store, job->id, result));
+        if (job->kind == JOB_TEST && result->status == CANDIDATE_DONE)
+            TRY(add_test(store, job->id, result->confirmation));
     }
 out:
     err = store_end(store, err);

@@ -170,30 +170,14 @@ static enum error copy_blob(void **data, size_t *size, struct store *store, int 
     return ERR_NONE;
 }
 
-static enum error read_confirmation(void *row, struct store *store)
+/* The part of a row of STATEMENT_READ_CONFIRMATIONS that the test gave. */
+static enum error read_test(struct confirmation *c, struct store *store)
 {
     enum error err = ERR_NONE;
-    struct confirmation *c = row;
     void *predictions = NULL, *confusion = NULL, *pixels = NULL, *labels = NULL;
-    c->candidate = store_column_int(store, 0);
-    c->replicate = (int)store_column_int(store, 1);
-    c->seed = (uint64_t)store_column_int(store, 2);
-    c->epochs = (int)store_column_int(store, 4);
-    c->train_images = (int)store_column_int(store, 5);
-    c->train_loss = store_column_double(store, 6);
-    c->validation_loss = store_column_double(store, 7);
-    c->validation_accuracy = store_column_double(store, 8);
-    c->test_loss = store_column_double(store, 9);
-    c->test_accuracy = store_column_double(store, 10);
-    c->images_per_s = store_column_double(store, 11);
-    c->duration_s = store_column_double(store, 12);
     c->classes = (int)store_column_int(store, 13);
-    store_column_text(c->device, sizeof c->device, store, 16);
-    c->worker = (int)store_column_int(store, 17);
-    c->started_utc_us = store_column_int(store, 18);
     size_t classes = (size_t)c->classes;
     size_t images = 0, bytes = classes * classes * sizeof *c->confusion;
-    TRY(store_column_genome(&c->genome, store, 3));
     TRY(copy_blob(&predictions, &images, store, 14));
     TRY(copy_blob(&confusion, &bytes, store, 15));
     TRY(copy_blob(&labels, &images, store, 20));
@@ -206,6 +190,29 @@ out:
     c->confusion = confusion;
     c->test_images = (uint32_t)images;
     return err;
+}
+
+static enum error read_confirmation(void *row, struct store *store)
+{
+    struct confirmation *c = row;
+    c->candidate = store_column_int(store, 0);
+    c->replicate = (int)store_column_int(store, 1);
+    c->seed = (uint64_t)store_column_int(store, 2);
+    c->epochs = (int)store_column_int(store, 4);
+    c->train_images = (int)store_column_int(store, 5);
+    c->train_loss = store_column_double(store, 6);
+    c->validation_loss = store_column_double(store, 7);
+    c->validation_accuracy = store_column_double(store, 8);
+    c->test_loss = store_column_double(store, 9);
+    c->test_accuracy = store_column_double(store, 10);
+    c->images_per_s = store_column_double(store, 11);
+    c->duration_s = store_column_double(store, 12);
+    store_column_text(c->device, sizeof c->device, store, 16);
+    c->worker = (int)store_column_int(store, 17);
+    c->started_utc_us = store_column_int(store, 18);
+    enum error err = store_column_genome(&c->genome, store, 3);
+    bool tested = sqlite3_column_type(store->current, 13) != SQLITE_NULL;
+    return err == ERR_NONE && tested ? read_test(c, store) : err;
 }
 
 static enum error read_miss(void *row, struct store *store)

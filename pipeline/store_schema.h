@@ -4,12 +4,12 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 10              /* PRAGMA user_version */
+    STORE_VERSION = 11              /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
    number in a signed column; blobs are arrays in the byte order of the machine: predictions and
-   labels uint8 [images], confusion uint32 [classes][classes], weights float, miss_pixels uint8
+   labels uint8 [images], confusion uint32 [classes][classes], parameters float, miss_pixels uint8
    [place] and the pixels of an image. */
 #define STORE_SCHEMA                                                                               \
     "CREATE TABLE run ("                                                                           \
@@ -39,6 +39,10 @@ enum {
     "CREATE TRIGGER job_is_final BEFORE UPDATE OF status ON jobs"                                  \
     "  WHEN OLD.status NOT IN ('queued', 'running')"                                               \
     "  BEGIN SELECT RAISE(ABORT, 'a final job cannot change'); END;"                               \
+    "CREATE TRIGGER tests_are_last BEFORE INSERT ON jobs"                                          \
+    "  WHEN NEW.kind = 3 AND EXISTS (SELECT 1 FROM jobs WHERE kind <> 3 AND status IN"             \
+    "  ('queued', 'running'))"                                                                     \
+    "  BEGIN SELECT RAISE(ABORT, 'a test before the last training has ended'); END;"               \
     "CREATE TABLE workers ("                                                                       \
     "  id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, device TEXT NOT NULL,"                       \
     "  started_utc_us INTEGER NOT NULL, ended_utc_us INTEGER, ending TEXT);"                       \
@@ -55,10 +59,12 @@ enum {
     "  train_loss REAL, train_accuracy REAL, seconds REAL, images_per_s REAL,"                     \
     "  PRIMARY KEY (job, attempt, epoch),"                                                         \
     "  FOREIGN KEY (job, attempt) REFERENCES attempts (job, attempt)) WITHOUT ROWID;"              \
+    "CREATE TABLE weights ("                                                                       \
+    "  job INTEGER PRIMARY KEY REFERENCES jobs (id), parameters BLOB NOT NULL);"                   \
     "CREATE TABLE tests ("                                                                         \
     "  job INTEGER PRIMARY KEY REFERENCES jobs (id), test_loss REAL, test_accuracy REAL,"          \
     "  classes INTEGER NOT NULL, predictions BLOB NOT NULL, confusion BLOB NOT NULL,"              \
-    "  weights BLOB, miss_pixels BLOB, labels BLOB NOT NULL);"                                     \
+    "  miss_pixels BLOB, labels BLOB NOT NULL);"                                                   \
     "CREATE TABLE states ("                                                                        \
     "  job INTEGER PRIMARY KEY REFERENCES jobs (id), parameters BLOB NOT NULL);"                   \
     "CREATE TABLE misses ("                                                                        \

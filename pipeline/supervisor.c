@@ -265,7 +265,8 @@ static bool is_overdue(const struct supervisor *s, const struct seat *seat)
     double passed = clock_monotonic_s() - seat->since_s;
     if (seat->state == SEAT_STARTING)
         return passed > start_limit_s;
-    double limit_s = seat->job.kind == JOB_CONFIRM ? s->plan.confirm_limit_s : s->plan.time_limit_s;
+    bool confirms = seat->job.kind == JOB_CONFIRM || seat->job.kind == JOB_TEST;
+    double limit_s = confirms ? s->plan.confirm_limit_s : s->plan.time_limit_s;
     return seat->state == SEAT_BUSY && limit_s > 0 && passed > 2 * limit_s * seat->pack + grace_s;
 }
 
@@ -365,11 +366,13 @@ static void describe_seat(struct progress_slot *slot, const struct seat *seat)
     }
     const char *kind = job->kind == JOB_BASELINE ? "random " : "";
     int n = snprintf(slot->doing, size, "%sc%06" PRId64, kind, job->candidate);
-    if (job->kind == JOB_CONFIRM)
+    if (job->kind == JOB_CONFIRM || job->kind == JOB_TEST)
         n += snprintf(slot->doing + n, size - (size_t)n, " seed %d", job->replicate + 1);
     else if (job->attempt > 1)
         n += snprintf(slot->doing + n, size - (size_t)n, " attempt %d", job->attempt);
-    if (seat->epoch < job->epochs)
+    if (job->kind == JOB_TEST)
+        snprintf(slot->doing + n, size - (size_t)n, ", test images");
+    else if (seat->epoch < job->epochs)
         snprintf(slot->doing + n, size - (size_t)n, ", epoch %d of %d", seat->epoch + 1,
                  job->epochs);
     else

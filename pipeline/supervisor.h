@@ -24,7 +24,7 @@ struct supervisor_plan {
     size_t slot_count;
     int retries;            /* devices.retries */
     double time_limit_s;    /* devices.time_limit_s; 0: none */
-    double confirm_limit_s; /* confirm_time_limit_s() */
+    double confirm_limit_s; /* confirm_time_limit_s(); of a test, too */
     int log;                /* file descriptor that workers write to */
     int images; /* of the training images (inputs/shared_images.h); -1: workers read them */
 };

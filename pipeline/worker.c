@@ -30,6 +30,7 @@ struct worker {
     struct settings settings;
     struct device *device;
     struct images images;
+    struct images test; /* empty until the first test */
     struct trainer trainer;
     int pack; /* jobs at once, at most */
 };
@@ -130,6 +131,7 @@ out:
 static enum error close_worker(struct worker *worker)
 {
     trainer_destroy(&worker->trainer);
+    images_free(&worker->test);
     images_free(&worker->images);
     device_close(worker->device);
     return store_close(worker->store);
@@ -193,24 +195,13 @@ static struct job_result search_result(const struct train_member *member, int co
                                .state_count = member->state_count};
 }
 
-static struct job_result confirm_result(struct confirmation *confirmation,
-                                        const struct train_member *member,
+static struct job_result confirm_result(const struct train_member *member,
                                         const struct image_shape *shape, int count)
 {
-    confirmation->duration_s /= count;
-    confirmation->images_per_s *= count;
-    return (struct job_result){.status = CANDIDATE_DONE,
-                               .duration_s = confirmation->duration_s,
-                               .train_images = confirmation->train_images,
-                               .train_loss = confirmation->train_loss,
-                               .validation_loss = confirmation->validation_loss,
-                               .validation_accuracy = confirmation->validation_accuracy,
-                               .images_per_s = confirmation->images_per_s,
-                               .gflops = NAN,
-                               .confirmation = confirmation,
-                               .weights = member->weights,
-                               .weight_count =
-                                   (size_t)genome_cost(member->genome, shape).parameters};
+    struct job_result result = search_result(member, count);
+    result.weights = member->weights;
+    result.weight_count = (size_t)genome_cost(member->genome, shape).parameters;
+    return result;
 }
 
 static struct job_result failure_result(const struct train_member *member, int count)
@@ -234,15 +225,90 @@ static enum error commit(struct worker *worker, const struct job *job,
 }
 
 /* One job, or a pack. A candidate's own failure becomes a result, every other error stays one. */
-static enum error do_jobs(struct worker *worker, const struct job *jobs, int count)
+static enum error do_trainings(struct worker *worker, const struct job *jobs, int count)
 {
     enum error err = ERR_NONE;
     struct watch watch = {.worker = worker, .jobs = jobs, .count = count};
     struct train_member members[PACK_MAX];
-    struct confirmation confirmations[PACK_MAX];
-    memset(confirmations, 0, sizeof confirmations);
+    bool confirms = jobs[0].kind == JOB_CONFIRM;
+    if (count > 1)
+        log_event(LOG_DEBUG, "trains a pack of %d from c%06" PRId64, count, jobs[0].candidate);
     for (int i = 0; i < count; i++)
         members[i] = (struct train_member){.genome = &jobs[i].genome, .seed = jobs[i].seed};
+    err = confirms
+              ? confirm_train(members, count, &worker->trainer, &worker->settings, on_epoch, &watch)
+              : train_search(members, worker, jobs, count, &watch);
+    if (watch.err != ERR_NONE)
+        err = error_set(watch.err, "%s", watch.message);
+    TRY(err);
+    for (int i = 0; i < count; i++) {
+        struct job_result result = members[i].err != ERR_NONE ? failure_result(&members[i], count)
+                                   : confirms
+                                       ? confirm_result(&members[i], &worker->images.shape, count)
+                                       : search_result(&members[i], count);
+        TRY(commit(worker, &jobs[i], &result));
+    }
+out:
+    for (int i = 0; i < count; i++) {
+        free(members[i].weights);
+        free(members[i].state);
+    }
+    return err;
+}
+
+/* The weights of a confirmation, from the store. */
+static enum error read_model(struct model *model, struct worker *worker, const struct job *job)
+{
+    const struct images *images = &worker->images;
+    *model = (struct model){
+        .genome = job->genome, .shape = images->shape, .mean = images->mean, .std = images->std};
+    enum error err = store_read_weights(&model->weights, &model->weight_count, worker->store,
+                                        job->candidate, job->replicate);
+    if (err != ERR_NONE)
+        return err;
+    if ((int64_t)model->weight_count == genome_cost(&model->genome, &model->shape).parameters)
+        return ERR_NONE;
+    return error_set(ERR_DATA, "the store is damaged: %zu weights of c%06" PRId64,
+                     model->weight_count, job->candidate);
+}
+
+/* The test files are read at a worker's first test, and kept for the others. */
+static enum error do_test(struct worker *worker, const struct job *job)
+{
+    enum error err = ERR_NONE;
+    struct model model = {0};
+    struct confirmation tested = {0};
+    struct job_result result = {.status = CANDIDATE_DONE,
+                                .train_loss = NAN,
+                                .validation_loss = NAN,
+                                .validation_accuracy = NAN,
+                                .images_per_s = NAN,
+                                .gflops = NAN,
+                                .confirmation = &tested};
+    double began_s = clock_monotonic_s();
+    if (worker->test.count == 0)
+        TRY(confirm_read_test(&worker->test, &worker->images.shape, &worker->settings.data));
+    TRY(read_model(&model, worker, job));
+    err = confirm_score(&tested, worker->device, &model, &worker->test, &worker->settings, NULL);
+    if (err == ERR_DIVERGED || err == ERR_TOO_BIG) {
+        result.status = err == ERR_DIVERGED ? CANDIDATE_DIVERGED : CANDIDATE_TOO_BIG;
+        result.message = error_message();
+        log_event(LOG_WARNING, "c%06" PRId64 " seed %d cannot be tested: %s", job->candidate,
+                  job->replicate + 1, result.message);
+        err = ERR_NONE;
+    }
+    TRY(err);
+    result.duration_s = clock_monotonic_s() - began_s;
+    TRY(commit(worker, job, &result));
+out:
+    free(model.weights);
+    confirmation_free(&tested);
+    return err;
+}
+
+static enum error do_jobs(struct worker *worker, const struct job *jobs, int count)
+{
+    enum error err = ERR_NONE;
     report(&(struct report_message){.type = REPORT_CLAIMED,
                                     .job = jobs[0].id,
                                     .kind = jobs[0].kind,
@@ -251,32 +317,15 @@ static enum error do_jobs(struct worker *worker, const struct job *jobs, int cou
                                     .epochs = jobs[0].epochs,
                                     .candidate = jobs[0].candidate,
                                     .pack = count});
-    if (count > 1)
-        log_event(LOG_DEBUG, "trains a pack of %d from c%06" PRId64, count, jobs[0].candidate);
     for (int i = 0; i < count; i++)
         TRY(fault_inject(&jobs[i]));
-    err = jobs[0].kind != JOB_CONFIRM
-              ? train_search(members, worker, jobs, count, &watch)
-              : confirm_genomes(confirmations, members, count, &worker->trainer, &worker->settings,
-                                on_epoch, &watch);
-    if (watch.err != ERR_NONE)
-        err = error_set(watch.err, "%s", watch.message);
-    TRY(err);
-    for (int i = 0; i < count; i++) {
-        struct job_result result =
-            members[i].err != ERR_NONE ? failure_result(&members[i], count)
-            : jobs[i].kind != JOB_CONFIRM
-                ? search_result(&members[i], count)
-                : confirm_result(&confirmations[i], &members[i], &worker->images.shape, count);
-        TRY(commit(worker, &jobs[i], &result));
-    }
+    if (jobs[0].kind == JOB_TEST)
+        for (int i = 0; i < count; i++)
+            TRY(do_test(worker, &jobs[i]));
+    else
+        TRY(do_trainings(worker, jobs, count));
     report(&(struct report_message){.type = REPORT_COMMITTED});
 out:
-    for (int i = 0; i < count; i++) {
-        confirmation_free(&confirmations[i]);
-        free(members[i].weights);
-        free(members[i].state);
-    }
     footprint_trim();
     return err;
 }

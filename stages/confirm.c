@@ -1,6 +1,5 @@
 #include "stages/confirm.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +35,10 @@ double confirm_time_limit_s(const struct settings *settings, uint32_t images)
            passes(search->epochs, search->train_images, images);
 }
 
-/* The test images, made to fit what the network was trained on. */
-static enum error load_test(struct images *test, const struct model *model,
-                            const struct data_settings *settings)
+enum error confirm_read_test(struct images *test, const struct image_shape *shape,
+                             const struct data_settings *settings)
 {
-    const struct images training = {.shape = model->shape};
+    const struct images training = {.shape = *shape};
     enum error err = images_load_test(test, settings);
     if (err != ERR_NONE)
         return err;
@@ -49,7 +47,7 @@ static enum error load_test(struct images *test, const struct model *model,
         images_free(test);
         return err;
     }
-    test->shape.classes = model->shape.classes; /* the test file may lack the last ones */
+    test->shape.classes = shape->classes; /* the test file may lack the last ones */
     return ERR_NONE;
 }
 
@@ -81,91 +79,33 @@ static enum error take_test(struct confirmation *result, const struct images *te
 }
 
 enum error confirm_score(struct confirmation *result, struct device *device,
-                         const struct model *model, const struct settings *settings, float **logits)
+                         const struct model *model, const struct images *test,
+                         const struct settings *settings, float **logits)
 {
     enum error err = ERR_NONE;
-    struct images test = {0};
     struct pass_result pass;
     float *scores = NULL;
     result->genome = model->genome;
-    TRY(load_test(&test, model, &settings->data));
-    TRY(predict_logits(&scores, &pass, device, model, &test, settings));
-    TRY(take_test(result, &test, scores, &pass));
+    TRY(predict_logits(&scores, &pass, device, model, test, settings));
+    TRY(take_test(result, test, scores, &pass));
     if (logits != NULL) {
         *logits = scores;
         scores = NULL;
     }
 out:
     free(scores);
-    images_free(&test);
     return err;
 }
 
-/* A member whose training succeeded. */
-static enum error finish_member(struct confirmation *result, struct train_member *member,
-                                struct trainer *trainer, const struct settings *settings)
-{
-    const struct train_result *trained = &member->result;
-    result->epochs = trained->epochs;
-    result->train_images = (int)trained->train_images;
-    result->train_loss = trained->train.loss;
-    result->validation_loss = trained->validation.loss;
-    result->validation_accuracy = trained->validation.accuracy;
-    result->images_per_s = trained->images_per_s;
-    result->duration_s = trained->duration_s;
-    const struct model model = {.genome = *member->genome,
-                                .shape = trainer->images->shape,
-                                .mean = trainer->images->mean,
-                                .std = trainer->images->std,
-                                .weights = member->weights};
-    enum error err = confirm_score(result, trainer->device, &model, settings, NULL);
-    if (err == ERR_DIVERGED || err == ERR_TOO_BIG) {
-        member->err = err;
-        snprintf(member->message, sizeof member->message, "%s", error_message());
-        err = ERR_NONE;
-    }
-    return err;
-}
-
-enum error confirm_genomes(struct confirmation *results, struct train_member *members, int count,
-                           struct trainer *trainer, const struct settings *settings,
-                           train_watch *watch, void *user)
+enum error confirm_train(struct train_member *members, int count, struct trainer *trainer,
+                         const struct settings *settings, train_watch *watch, void *user)
 {
     struct training_settings training = confirm_training(settings);
-    for (int i = 0; i < count; i++) {
-        results[i] = (struct confirmation){
-            .candidate = -1, .seed = members[i].seed, .genome = *members[i].genome};
+    for (int i = 0; i < count; i++)
         members[i].keep_weights = true;
-    }
-    enum error err =
-        train_candidates(members, count, trainer, &training, settings->devices.conv,
-                         confirm_time_limit_s(settings, trainer->split.train_count), watch, user);
-    for (int i = 0; i < count && err == ERR_NONE; i++)
-        if (members[i].err == ERR_NONE)
-            err = finish_member(&results[i], &members[i], trainer, settings);
-    for (int i = 0; i < count; i++) {
-        if (err == ERR_NONE && members[i].err == ERR_NONE)
-            continue;
-        confirmation_free(&results[i]);
-        free(members[i].weights);
-        members[i].weights = NULL;
-    }
-    return err;
-}
-
-enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
-                          const struct genome *genome, const struct settings *settings,
-                          uint64_t seed, train_watch *watch, void *user, float **weights)
-{
-    struct train_member member = {.genome = genome, .seed = seed};
-    enum error err = confirm_genomes(result, &member, 1, trainer, settings, watch, user);
-    if (err == ERR_NONE && member.err != ERR_NONE)
-        err = error_set(member.err, "%s", member.message);
-    if (weights != NULL)
-        *weights = err == ERR_NONE ? member.weights : NULL;
-    else if (err == ERR_NONE)
-        free(member.weights);
-    return err;
+    return train_candidates(members, count, trainer, &training, settings->devices.conv,
+                            confirm_time_limit_s(settings, trainer->split.train_count), watch,
+                            user);
 }
 
 void confirmation_free(struct confirmation *confirmation)

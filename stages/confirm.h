@@ -1,6 +1,7 @@
 /*
- * Stage "confirm": finalists are trained again, longer, and meet the test images. This is the only
- * place that opens the test files, and each replicate reads them once, after training.
+ * Stages "confirm" and "test": finalists are trained again, longer, and scored on the validation
+ * images; when all are, and so the winner is settled, their networks meet the test images. This is
+ * the only place that reads the test files.
  */
 #ifndef CLADE_STAGES_CONFIRM_H
 #define CLADE_STAGES_CONFIRM_H
@@ -22,35 +23,28 @@ struct training_settings confirm_training(const struct settings *settings);
 double confirm_time_limit_s(const struct settings *settings, uint32_t images);
 
 /*
- * Trains `genome` at confirm's fidelity under `seed` and scores it on the test images. On success
- * fills *result but for `candidate`, `replicate` and "the caller's"; the caller frees it with
- * confirmation_free(). `weights`, if not NULL, receives malloc'ed parameters of the deployed
- * network, in canonical order, as many as genome_cost() says. Errors: those of train_candidate();
- * ERR_DATA when the test files are bad or do not fit the training files. On failure *result is
- * empty and *weights NULL.
+ * Trains members[0..count) at confirm's fidelity, as one pack, by train_candidates(), whose errors
+ * it has. members[i].weights, kept where members[i].err is ERR_NONE, are malloc'ed parameters of
+ * the deployed network, in canonical order, as many as genome_cost() says; the caller's to free. An
+ * error is nobody's own failure; no weights are left then.
  */
-enum error confirm_genome(struct confirmation *result, struct trainer *trainer,
-                          const struct genome *genome, const struct settings *settings,
-                          uint64_t seed, train_watch *watch, void *user, float **weights);
+enum error confirm_train(struct train_member *members, int count, struct trainer *trainer,
+                         const struct settings *settings, train_watch *watch, void *user);
 
-/*
- * The same for members[0..count), trained as one pack by train_candidates() and scored one after
- * another: results[i] belongs to members[i] and is empty where that failed. members[i].weights,
- * kept in any case, are the caller's to free. An error is nobody's own failure; nothing is left
- * then.
- */
-enum error confirm_genomes(struct confirmation *results, struct train_member *members, int count,
-                           struct trainer *trainer, const struct settings *settings,
-                           train_watch *watch, void *user);
+/* Reads the test files, for networks whose images are of `shape`. ERR_DATA when they are bad or do
+   not fit it. Freed with images_free(). */
+enum error confirm_read_test(struct images *test, const struct image_shape *shape,
+                             const struct data_settings *settings);
 
 /*
  * Scores a model on the test images: fills the test part of *result (genome, classes, test_*,
  * predictions, labels, confusion, misses), to be freed with confirmation_free(). `logits`, if not
- * NULL, receives a malloc'ed [test_images][classes]. Errors as above.
+ * NULL, receives a malloc'ed [test_images][classes]. Errors: those of predict_logits();
+ * ERR_INTERNAL when out of memory.
  */
 enum error confirm_score(struct confirmation *result, struct device *device,
-                         const struct model *model, const struct settings *settings,
-                         float **logits);
+                         const struct model *model, const struct images *test,
+                         const struct settings *settings, float **logits);
 
 void confirmation_free(struct confirmation *confirmation);
 

@@ -139,18 +139,21 @@ static void confirm(struct finalist *finalist, const struct confirmation *confir
         const struct confirmation *c = &confirmations[i];
         if (c->candidate != finalist->candidate->id)
             continue;
-        double step = c->test_accuracy - test;
         finalist->trained++;
-        test += step / finalist->trained; /* the mean so far */
-        squares += step * (c->test_accuracy - test);
         validation += c->validation_accuracy;
-        finalist->test_lowest = fmin(finalist->test_lowest, c->test_accuracy);
-        finalist->test_highest = fmax(finalist->test_highest, c->test_accuracy);
+        if (c->test_images > 0) {
+            double step = c->test_accuracy - test;
+            finalist->tested++;
+            test += step / finalist->tested; /* the mean so far */
+            squares += step * (c->test_accuracy - test);
+            finalist->test_lowest = fmin(finalist->test_lowest, c->test_accuracy);
+            finalist->test_highest = fmax(finalist->test_highest, c->test_accuracy);
+        }
         if (finalist->deployed == NULL || replicate_better(c, finalist->deployed))
             finalist->deployed = c;
     }
     finalist->validation_mean = finalist->trained > 0 ? validation / finalist->trained : NAN;
-    finalist->test = estimate_from_sums((size_t)finalist->trained, test, squares);
+    finalist->test = estimate_from_sums((size_t)finalist->tested, test, squares);
 }
 
 void finalists_confirm(struct finalist *list, size_t count,
@@ -192,7 +195,7 @@ struct paired_test finalists_compare(const struct finalist *a, const struct fina
 {
     const struct confirmation *x = a != NULL ? a->deployed : NULL;
     const struct confirmation *y = b != NULL ? b->deployed : NULL;
-    if (x == NULL || y == NULL || x->test_images != y->test_images ||
+    if (x == NULL || y == NULL || x->test_images == 0 || x->test_images != y->test_images ||
         memcmp(x->labels, y->labels, x->test_images) != 0)
         return (struct paired_test){.p = NAN, .difference = NAN, .interval = {NAN, NAN}};
     return mcnemar(x->labels, x->predictions, y->predictions, x->test_images);
@@ -213,7 +216,7 @@ enum error finalists_correlate(struct rank_test *rank, size_t *ranked, const str
         bool twice = false; /* both searches may have chosen it */
         for (size_t j = 0; j < i; j++)
             twice = twice || list[j].candidate->id == list[i].candidate->id;
-        if (list[i].trained == 0 || twice)
+        if (list[i].tested == 0 || twice)
             continue;
         searched[*ranked] = list[i].candidate->validation_accuracy;
         tested[(*ranked)++] = list[i].test.mean;

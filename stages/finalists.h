@@ -46,7 +46,7 @@ void finalists_rank(struct finalist *list, size_t count, const struct search_set
 const struct finalist *finalists_at(int place, const struct finalist *list, size_t count);
 
 /* McNemar's test of the deployed networks of two finalists; p NAN when one is NULL or they were not
-   tested on the same images. */
+   tested, or not on the same images. */
 struct paired_test finalists_compare(const struct finalist *a, const struct finalist *b);
 
 /* Spearman's correlation of the finalists' scores in the search with their mean test accuracies;

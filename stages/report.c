@@ -75,8 +75,10 @@ static enum error take_winner(struct report *report)
 {
     const struct confirmation *winner = report->first->deployed;
     report->best = report->first->candidate;
+    if (winner->test_images == 0)
+        return ERR_NONE;
     report->winner = winner;
-    report->replicates = report->first->trained;
+    report->replicates = report->first->tested;
     report->test_mean = report->first->test.mean;
     report->test_lowest = report->first->test_lowest;
     report->test_highest = report->first->test_highest;

@@ -100,12 +100,41 @@ static int set_up(void **state)
     return 0;
 }
 
+/* One member's weights on the test images. */
+static enum error score(struct confirmation *result, const struct train_member *member)
+{
+    const struct model model = {.genome = *member->genome,
+                                .shape = images.shape,
+                                .mean = images.mean,
+                                .std = images.std,
+                                .weights = member->weights};
+    struct images test;
+    *result = (struct confirmation){0};
+    enum error err = confirm_read_test(&test, &images.shape, &settings.data);
+    if (err != ERR_NONE)
+        return err;
+    err = confirm_score(result, device, &model, &test, &settings, NULL);
+    images_free(&test);
+    return err;
+}
+
+/* Trains and scores one; the weights of what it returns are to be freed. */
+static struct train_member confirm_one(struct confirmation *result, uint64_t seed,
+                                       train_watch *watch, void *user)
+{
+    struct train_member member = {.genome = &genome, .seed = seed};
+    assert_int_equal(confirm_train(&member, 1, &trainer, &settings, watch, user), ERR_NONE);
+    assert_int_equal(member.err, ERR_NONE);
+    assert_int_equal(score(result, &member), ERR_NONE);
+    return member;
+}
+
 /* In proportion to the passes over images: 6 x 150 of 1 x what there is. */
 static void has_a_time_limit(void **state)
 {
     (void)state;
-    struct confirmation result;
     struct settings limited = settings;
+    struct train_member member = {.genome = &genome, .seed = 1};
     assert_true(confirm_time_limit_s(&limited, 300) == 0);
     limited.devices.time_limit_s = 100;
     assert_true(confirm_time_limit_s(&limited, 300) == 300);
@@ -114,9 +143,9 @@ static void has_a_time_limit(void **state)
     limited.training.train_images = 50;
     assert_true(confirm_time_limit_s(&limited, 300) == 1800);
     limited.devices.time_limit_s = 1e-9;
-    assert_int_equal(confirm_genome(&result, &trainer, &genome, &limited, 1, NULL, NULL, NULL),
-                     ERR_TIMEOUT);
-    assert_null(result.predictions);
+    assert_int_equal(confirm_train(&member, 1, &trainer, &limited, NULL, NULL), ERR_NONE);
+    assert_int_equal(member.err, ERR_TIMEOUT);
+    assert_null(member.weights);
 }
 
 static int tear_down(void **state)
@@ -146,22 +175,18 @@ static void scores_the_test_images(void **state)
 {
     (void)state;
     struct confirmation result;
-    float *weights;
     int epochs = 0;
-    assert_int_equal(
-        confirm_genome(&result, &trainer, &genome, &settings, 5, count_epochs, &epochs, &weights),
-        ERR_NONE);
+    struct train_member member = confirm_one(&result, 5, count_epochs, &epochs);
     assert_int_equal(epochs, 6);
-    assert_int_equal(result.epochs, 6);
-    assert_int_equal(result.train_images, 150);
+    assert_int_equal(member.result.epochs, 6);
+    assert_int_equal(member.result.train_images, 150);
     assert_int_equal(result.classes, CLASSES);
     assert_int_equal(result.test_images, TEST);
-    assert_true(result.seed == 5);
     assert_true(genome_equal(&result.genome, &genome));
     assert_true(result.test_accuracy >=
                 0.9); /* an easy task: it did learn, and on the right data */
     assert_true(isfinite(result.test_loss) && result.test_loss >= 0);
-    assert_true(result.duration_s > 0 && result.images_per_s > 0);
+    assert_true(member.result.duration_s > 0 && member.result.images_per_s > 0);
 
     /* Predictions, matrix and accuracy say the same. The true class of image i is i % CLASSES. */
     uint32_t confusion[CLASSES * CLASSES] = {0}, correct = 0;
@@ -182,14 +207,14 @@ static void scores_the_test_images(void **state)
     assert_int_equal(
         network_create(&network, device, &genome, &images.shape, &training, settings.devices.conv),
         ERR_NONE);
-    assert_int_equal(network_write_parameters(network, weights), ERR_NONE);
+    assert_int_equal(network_write_parameters(network, member.weights), ERR_NONE);
     assert_int_equal(network_evaluate(network, trainer.store, trainer.split.validation,
                                       trainer.split.validation_count, &again, NULL),
                      ERR_NONE);
     network_destroy(network);
-    assert_true(again.accuracy == result.validation_accuracy);
-    assert_true(again.loss == result.validation_loss);
-    free(weights);
+    assert_true(again.accuracy == member.result.validation.accuracy);
+    assert_true(again.loss == member.result.validation.loss);
+    free(member.weights);
     confirmation_free(&result);
     assert_null(result.predictions);
 }
@@ -198,15 +223,18 @@ static void equal_seeds_give_equal_results(void **state)
 {
     (void)state;
     struct confirmation a, b, other;
-    assert_int_equal(confirm_genome(&a, &trainer, &genome, &settings, 5, NULL, NULL, NULL), 0);
-    assert_int_equal(confirm_genome(&b, &trainer, &genome, &settings, 5, NULL, NULL, NULL), 0);
-    assert_int_equal(confirm_genome(&other, &trainer, &genome, &settings, 6, NULL, NULL, NULL), 0);
-    assert_true(a.test_loss == b.test_loss && a.train_loss == b.train_loss);
+    struct train_member one = confirm_one(&a, 5, NULL, NULL);
+    struct train_member two = confirm_one(&b, 5, NULL, NULL);
+    struct train_member three = confirm_one(&other, 6, NULL, NULL);
+    assert_true(a.test_loss == b.test_loss && one.result.train.loss == two.result.train.loss);
     assert_memory_equal(a.predictions, b.predictions, TEST);
     assert_true(a.test_loss != other.test_loss);
     confirmation_free(&a);
     confirmation_free(&b);
     confirmation_free(&other);
+    free(one.weights);
+    free(two.weights);
+    free(three.weights);
 }
 
 static void replicates_may_train_as_a_pack(void **state)
@@ -214,27 +242,24 @@ static void replicates_may_train_as_a_pack(void **state)
     (void)state;
     enum { COUNT = 3 };
     struct train_member members[COUNT];
-    struct confirmation packed[COUNT], alone;
-    float *weights;
+    struct confirmation packed, alone;
     size_t parameters = (size_t)genome_cost(&genome, &images.shape).parameters;
     for (int i = 0; i < COUNT; i++)
         members[i] = (struct train_member){.genome = &genome, .seed = (uint64_t)(5 + i)};
-    assert_int_equal(confirm_genomes(packed, members, COUNT, &trainer, &settings, NULL, NULL), 0);
+    assert_int_equal(confirm_train(members, COUNT, &trainer, &settings, NULL, NULL), 0);
     for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(confirm_genome(&alone, &trainer, &genome, &settings, members[i].seed, NULL,
-                                        NULL, &weights),
-                         0);
+        struct train_member one = confirm_one(&alone, members[i].seed, NULL, NULL);
         assert_int_equal(members[i].err, ERR_NONE);
-        assert_true(packed[i].seed == members[i].seed);
-        assert_true(packed[i].train_loss == alone.train_loss);
-        assert_true(packed[i].validation_accuracy == alone.validation_accuracy);
-        assert_true(packed[i].test_loss == alone.test_loss);
-        assert_memory_equal(packed[i].predictions, alone.predictions, TEST);
-        assert_memory_equal(members[i].weights, weights, parameters * sizeof *weights);
-        free(weights);
+        assert_int_equal(score(&packed, &members[i]), ERR_NONE);
+        assert_true(members[i].result.train.loss == one.result.train.loss);
+        assert_true(members[i].result.validation.accuracy == one.result.validation.accuracy);
+        assert_true(packed.test_loss == alone.test_loss);
+        assert_memory_equal(packed.predictions, alone.predictions, TEST);
+        assert_memory_equal(members[i].weights, one.weights, parameters * sizeof *one.weights);
+        free(one.weights);
         free(members[i].weights);
         confirmation_free(&alone);
-        confirmation_free(&packed[i]);
+        confirmation_free(&packed);
     }
 }
 
@@ -253,29 +278,12 @@ static void seeds_differ(void **state)
     assert_true(confirm_seed(1, 2, 1) == confirm_seed(1, 2, 1));
 }
 
-static void expect_failure(enum error expected, const char *part)
+static void expect_test_refused(const char *part)
 {
-    struct confirmation result;
-    float *weights = (float *)1;
-    assert_int_equal(confirm_genome(&result, &trainer, &genome, &settings, 5, NULL, NULL, &weights),
-                     expected);
+    struct images test = {0};
+    assert_int_equal(confirm_read_test(&test, &images.shape, &settings.data), ERR_DATA);
     assert_non_null(strstr(error_message(), part));
-    assert_null(weights);
-    assert_null(result.predictions);
-    assert_null(result.confusion);
-}
-
-static void expect_failure_of_a_pack(enum error expected, enum error of_members)
-{
-    struct train_member members[2] = {{.genome = &genome, .seed = 5}, {.genome = &genome}};
-    struct confirmation results[2];
-    assert_int_equal(confirm_genomes(results, members, 2, &trainer, &settings, NULL, NULL),
-                     expected);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(members[i].err, of_members);
-        assert_null(members[i].weights);
-        assert_null(results[i].predictions);
-    }
+    assert_null(test.pixels);
 }
 
 static bool stop(const struct train_progress *progress, void *user)
@@ -285,36 +293,47 @@ static bool stop(const struct train_progress *progress, void *user)
     return false;
 }
 
-/* The test files are opened after training only: their absence is not seen by a stopped one. */
 static void reports_what_went_wrong(void **state)
 {
     (void)state;
     struct settings kept = settings;
-    settings.confirm.epochs = 1;
-    strcpy(settings.data.test_images, "absent");
     struct confirmation result;
-    assert_int_equal(confirm_genome(&result, &trainer, &genome, &settings, 5, stop, NULL, NULL),
-                     ERR_STOPPED);
-    expect_failure(ERR_DATA, "absent");
-    expect_failure_of_a_pack(ERR_DATA, ERR_NONE);
-    strcpy(settings.data.test_images, kept.data.test_images);
+    struct train_member members[2] = {{.genome = &genome, .seed = 5}, {.genome = &genome}};
+    settings.confirm.epochs = 1;
+    assert_int_equal(confirm_train(members, 2, &trainer, &settings, stop, NULL), ERR_STOPPED);
+    for (int i = 0; i < 2; i++)
+        assert_null(members[i].weights);
+    settings.training.learning_rate = 1e30;
+    assert_int_equal(confirm_train(members, 2, &trainer, &settings, NULL, NULL), ERR_NONE);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(members[i].err, ERR_DIVERGED);
+        assert_null(members[i].weights);
+    }
+    settings.training.learning_rate = kept.training.learning_rate;
 
+    /* Training has no need of the test files. */
+    strcpy(settings.data.test_images, "absent");
+    assert_int_equal(confirm_train(members, 1, &trainer, &settings, NULL, NULL), ERR_NONE);
+    assert_int_equal(members[0].err, ERR_NONE);
+    expect_test_refused("absent");
+    strcpy(settings.data.test_images, kept.data.test_images);
     write_data("test-images", "test-labels", TEST, SIDE + 1, CLASSES, 2);
-    expect_failure(ERR_DATA, "10x10x1");
+    expect_test_refused("10x10x1");
     settings.data.classes = 0; /* taken from each file */
     write_data("test-images", "test-labels", TEST, SIDE, CLASSES + 1, 2);
-    expect_failure(ERR_DATA, "label 3");
+    expect_test_refused("label 3");
 
     /* A test file that lacks the last class fits. */
     write_data("test-images", "test-labels", TEST, SIDE, CLASSES - 1, 2);
-    assert_int_equal(confirm_genome(&result, &trainer, &genome, &settings, 5, NULL, NULL, NULL),
-                     ERR_NONE);
+    assert_int_equal(score(&result, &members[0]), ERR_NONE);
     assert_int_equal(result.classes, CLASSES);
     confirmation_free(&result);
 
-    settings.training.learning_rate = 1e30;
-    expect_failure(ERR_DIVERGED, "");
-    expect_failure_of_a_pack(ERR_NONE, ERR_DIVERGED);
+    /* Weights that give no number. */
+    members[0].weights[0] = NAN;
+    assert_int_equal(score(&result, &members[0]), ERR_DIVERGED);
+    assert_null(result.predictions);
+    free(members[0].weights);
     settings = kept;
 }
 

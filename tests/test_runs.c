@@ -169,28 +169,6 @@ static void test_random_search_and_names_by_time(void **state)
     assert_int_equal(system(command), 0);
 }
 
-static void test_test_data_is_opened_by_confirm_only(void **state)
-{
-    (void)state;
-    char path[128], elsewhere[128];
-    snprintf(path, sizeof path, "%s/test-images", directory);
-    snprintf(elsewhere, sizeof elsewhere, "%s/kept", directory);
-    assert_int_equal(rename(path, elsewhere), 0);
-    const struct clade_result *result =
-        clade("run %s/search.ini --out %s/run", directory, directory);
-    assert_int_equal(result->status, error_exit_code(ERR_DATA));
-    assert_non_null(strstr(result->err, "test-images"));
-    assert_true(exists("run/candidates.csv"));
-    result = clade("status %s/run", directory);
-    assert_non_null(strstr(result->out, "7 of 7 candidates"));
-    assert_non_null(strstr(result->out, "stopped"));
-    /* The search is kept; only confirm is still to do. */
-    assert_int_equal(rename(elsewhere, path), 0);
-    result = clade("run --resume %s/run", directory);
-    clade_assert_fine(result);
-    assert_non_null(strstr(result->out, "test accuracy"));
-}
-
 static void test_other_data_at_resume(void **state)
 {
     (void)state;
@@ -321,7 +299,6 @@ int main(void)
         CASE(test_whole_run),
         CASE(test_weights_score_the_same_again),
         CASE(test_random_search_and_names_by_time),
-        CASE(test_test_data_is_opened_by_confirm_only),
         CASE(test_other_data_at_resume),
         CASE(test_damaged_store),
         CASE(test_live_directory_and_signal),

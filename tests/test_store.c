@@ -372,12 +372,14 @@ static void test_confirm(void **state)
     struct job confirm = fixture_claim(store, worker);
     assert_int_equal(confirm.kind, JOB_CONFIRM);
     assert_int_equal(confirm.replicate, 0);
-    result.confirmation = &confirmation;
     result.weights = weights;
     result.weight_count = 3;
     assert_true(fixture_commit(store, worker, &confirm, &result));
     confirm = fixture_claim(store, worker);
     assert_true(confirm.seed == UINT64_MAX);
+    assert_int_not_equal(store_add_tests(store), ERR_NONE); /* one still trains */
+    OK(store_count(&counts, store, JOB_TEST));
+    assert_int_equal(counts.total, 0);
     result.status = CANDIDATE_DIVERGED;
     assert_true(fixture_commit(store, worker, &confirm, &result));
     OK(store_count(&counts, store, JOB_CONFIRM));
@@ -385,6 +387,24 @@ static void test_confirm(void **state)
 
     struct confirmation *list;
     size_t count;
+    OK(store_read_confirmations(&list, &count, store));
+    assert_int_equal(count, 1);
+    assert_int_equal(list[0].test_images, 0);
+    assert_true(isnan(list[0].test_accuracy) && isnan(list[0].test_loss));
+    assert_null(list[0].predictions);
+    store_free_confirmations(list, count);
+
+    OK(store_add_tests(store));
+    OK(store_add_tests(store)); /* as a resumed run does */
+    OK(store_count(&counts, store, JOB_TEST));
+    assert_int_equal(counts.total, 1); /* of the one that is done */
+    struct job test = fixture_claim(store, worker);
+    assert_int_equal(test.kind, JOB_TEST);
+    assert_int_equal(test.candidate, 0);
+    assert_int_equal(test.replicate, 0);
+    result.status = CANDIDATE_DONE;
+    result.confirmation = &confirmation;
+    assert_true(fixture_commit(store, worker, &test, &result));
     OK(store_read_confirmations(&list, &count, store));
     assert_int_equal(count, 1);
     assert_int_equal(list[0].candidate, 0);
