@@ -347,10 +347,6 @@ enum error settings_check(const struct settings *settings)
     if (confirm->baseline == BASELINE_RANDOM && confirm->seeds == 0)
         return error_set(ERR_USAGE, "confirm.baseline = random compares confirmed networks: set "
                                     "confirm.seeds to 1 or more, or confirm.baseline = none");
-    if (confirm->baseline == BASELINE_RANDOM && search->fidelity.rungs.count > 0)
-        return error_set(ERR_USAGE,
-                         "confirm.baseline = random gives every genome the same training: "
-                         "set fidelity.rungs = none, or confirm.baseline = none");
     if (search->algorithm == ALGORITHM_GRID && search->fidelity.rungs.count > 0)
         return error_set(ERR_USAGE, "search.algorithm = grid gives every genome the same training: "
                                     "set fidelity.rungs = none");

@@ -272,9 +272,9 @@ const struct setting setting_table[] = {
      "Limits such as 2500 10000: the most accurate candidate within each is a finalist too. 0: "
      "none."},
     WORD(confirm, baseline, "none", baseline_word,
-         "random: after the search, as many candidates of a random search are trained, and its "
-         "finalists are confirmed beside those of the search, to see whether the search was worth "
-         "it. That about doubles the time."),
+         "random: after the search, a random search is made with as much training and the same "
+         "rungs, and its finalists are confirmed beside those of the search, to see whether the "
+         "search was worth it. That about doubles the time."),
 
     {"devices", "use", FIELD(SETTING_DEVICES, devices, use), "all", "", 0, 0, 1, NULL,
      "Which OpenCL devices train, by type or by the indices that clade devices lists."},

@@ -88,7 +88,8 @@ static void print_text(const struct status *status, const char *directory)
     }
     printf("%s\n", comma[0] == '\0' ? "no candidates yet" : "");
     if (results->settings.confirm.baseline == BASELINE_RANDOM)
-        printf("random     %d of %d candidates\n", report->baseline_ended,
+        printf("random     %d of %s%d candidates\n", report->baseline_ended,
+               report->rung_count > 0 ? "about " : "",
                report->ended - report->attempts[CANDIDATE_STOPPED]);
     if (status->confirm.total > 0)
         printf("confirm    %" PRId64 " of %" PRId64 " trainings\n", status->confirm.final,

@@ -12,6 +12,7 @@
 #include "stages/finalists.h"
 #include "stages/objective.h"
 #include "stages/pace.h"
+#include "stages/train.h"
 
 /* What the report takes: it is written as after a generation, with the workbook. */
 static double report_time(const struct deadline *d)
@@ -73,8 +74,8 @@ out:
 
 static double images_of(const struct run *run, int epochs, int train_images)
 {
-    double all = (double)run->info.training_images - run->settings.data.validation_images;
-    return epochs * (train_images > 0 ? fmin(train_images, all) : all);
+    return train_passes(epochs, train_images,
+                        run->info.training_images - run->settings.data.validation_images);
 }
 
 /* The first trainings wait for compilers and caches, and a search that is closed stays closed:
@@ -165,25 +166,25 @@ out:
 }
 
 /* What the random search beside the search takes, when one more candidate ends: all slots share its
-   candidates, which are as large as those of the first population. 0 when there is none; NAN when
-   it is not known. */
+   candidates, which are as large as those of the first population, and train like those of the
+   search. 0 when there is none; NAN when it is not known. */
 static double baseline_time(const struct run *run, const struct pace_slot *slots)
 {
     int64_t own = 1 - baseline_shared(&run->settings.search);
-    double macs = 0, per_s = 0;
+    double macs = 0, images = 0, per_s = 0;
     int random = 0;
     if (run->settings.confirm.baseline == BASELINE_NONE)
         return 0;
     for (size_t i = 0; i < run->history_count; i++) {
         const struct candidate *c = &run->history[i];
         own += c->status != CANDIDATE_QUEUED && c->status != CANDIDATE_STOPPED;
+        images += images_of(run, c->epochs, c->train_images);
         macs += c->generation == 0 ? (double)c->cost.macs : 0;
         random += c->generation == 0;
     }
     if (own <= 0)
         return 0;
-    const struct training_settings *training = &run->settings.training;
-    double images = images_of(run, training->epochs, training->train_images);
+    images /= (double)run->history_count;
     for (size_t i = 0; i < run->slot_count; i++)
         per_s += 1 / pace_seconds(&slots[i].pace, (int64_t)(macs / random), images);
     return (double)own / per_s;

@@ -1,4 +1,4 @@
-/* The stage baseline: a random search of as many candidates, to compare the search with. */
+/* The stage baseline: a random search with as much training, to compare the search with. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,16 +7,38 @@
 #include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
 #include "stages/baseline.h"
+#include "stages/fidelity.h"
 #include "stages/objective.h"
 #include "stages/statistics.h"
 
-/* As many as the search has trained. */
+/* Passes over images, of these candidates. */
+static double passes(const struct run *run, const struct candidate *list, size_t count)
+{
+    return baseline_passes(list, count,
+                           run->info.training_images - run->settings.data.validation_images);
+}
+
+/* Whether it has all the training that the search had. */
+static bool is_spent(const struct run *run)
+{
+    return passes(run, run->baseline, run->baseline_count) >=
+           passes(run, run->history, run->history_count);
+}
+
+/* As many as the search has trained; with rungs about so many. */
 static size_t count_wanted(const struct run *run)
 {
     size_t wanted = 0;
     for (size_t i = 0; i < run->history_count; i++)
         wanted += candidate_ended(&run->history[i]) && run->history[i].status != CANDIDATE_STOPPED;
     return wanted;
+}
+
+/* Ids of the store become numbers. */
+static void renumber(struct candidate *candidate)
+{
+    candidate->id -= candidate->id < CANDIDATE_BASELINE ? 0 : CANDIDATE_BASELINE;
+    candidate->parent -= candidate->parent < CANDIDATE_BASELINE ? 0 : CANDIDATE_BASELINE;
 }
 
 static enum error append(struct run *run, const struct candidate *candidate)
@@ -45,7 +67,7 @@ static enum error load(struct run *run)
     for (size_t i = 0; i < run->history_count && i < shared; i++)
         TRY(append(run, &run->history[i]));
     for (size_t i = 0; i < count; i++) {
-        own[i].id -= CANDIDATE_BASELINE; /* its number */
+        renumber(&own[i]);
         TRY(append(run, &own[i]));
     }
 out:
@@ -60,10 +82,13 @@ static enum error propose(struct run *run)
     struct candidate next;
     int64_t number = (int64_t)run->baseline_count;
     TRY(baseline_propose(&next, &run->space, search, number, run->baseline, run->baseline_count));
-    next.epochs = run->settings.training.epochs;
-    next.train_images = run->settings.training.train_images;
+    struct rung rung = fidelity_rung(&run->settings, next.rung);
+    next.epochs = rung.epochs;
+    next.train_images = rung.train_images;
     TRY(append(run, &next));
     next.id = baseline_id(number, search);
+    if (next.parent >= 0)
+        next.parent = baseline_id(next.parent, search);
     TRY(store_add(run->store, &next, 1));
 out:
     return err;
@@ -79,7 +104,7 @@ static enum error refresh(struct run *run)
             continue;
         TRY(store_read_candidate(candidate, run->store,
                                  baseline_id(number, &run->settings.search)));
-        candidate->id = number;
+        renumber(candidate);
     }
 out:
     return err;
@@ -101,18 +126,23 @@ static size_t count_ended(const struct run *run)
     return ended;
 }
 
+static bool is_finished(const struct run *run)
+{
+    return is_spent(run) && count_ended(run) == run->baseline_count;
+}
+
 static enum error baseline_advance(bool *finished, void *user)
 {
     enum error err = ERR_NONE;
     struct run *run = user;
-    size_t wanted = count_wanted(run);
     TRY(refresh(run));
     size_t waiting = count_status(run, CANDIDATE_QUEUED);
-    for (; run->baseline_count < wanted && waiting < run->slot_count &&
-           !deadline_baseline_is_over(run);
+    for (; !is_spent(run) && waiting < run->slot_count && !deadline_baseline_is_over(run) &&
+           baseline_ready((int64_t)run->baseline_count, &run->settings.search, run->baseline,
+                          run->baseline_count);
          waiting++)
         TRY(propose(run));
-    *finished = count_ended(run) >= wanted;
+    *finished = is_finished(run);
 out:
     return err;
 }
@@ -125,7 +155,7 @@ static void baseline_tick(double images_per_s, void *user)
     run_draw(run, &(struct progress_state){
                       .stage = "random search",
                       .done = (int64_t)count_ended(run),
-                      .total = (int64_t)count_wanted(run),
+                      .total = (int64_t)(is_spent(run) ? run->baseline_count : count_wanted(run)),
                       .best_accuracy = best != NULL ? best->validation_accuracy : NAN,
                       .best_parameters = best != NULL ? best->cost.parameters : 0,
                       .images_per_s = images_per_s,
@@ -139,13 +169,13 @@ enum error run_baseline(struct run *run)
         objective_best(run->history, run->history_count, -1, &run->settings.search) == NULL)
         return ERR_NONE;
     TRY(load(run));
-    if (count_ended(run) < count_wanted(run) && count_status(run, CANDIDATE_STOPPED) == 0) {
+    if (!is_finished(run) && count_status(run, CANDIDATE_STOPPED) == 0) {
         TRY(deadline_begin_baseline(run));
         TRY(run_need_supervisor(run));
         TRY(supervisor_work(run->supervisor,
                             &(struct supervisor_hooks){baseline_advance, baseline_tick,
                                                        deadline_baseline_is_over, run}));
-        if (count_ended(run) < count_wanted(run))
+        if (!is_finished(run))
             log_event(LOG_WARNING,
                       "no time is left for the random search, but for confirm: %zu of %zu "
                       "candidates have ended",
@@ -153,6 +183,7 @@ enum error run_baseline(struct run *run)
         TRY(store_end_baseline(run->store));
         TRY(refresh(run));
     }
+    TRY(store_drop_states(run->store, 0, INT64_MAX));
 out:
     progress_clear(&run->progress);
     return err;

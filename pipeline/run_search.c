@@ -10,6 +10,7 @@
 #include "pipeline/run_memory.h"
 #include "pipeline/run_progress.h"
 #include "pipeline/run_stages.h"
+#include "stages/baseline.h"
 #include "stages/evolve.h"
 #include "stages/fidelity.h"
 #include "stages/objective.h"
@@ -273,7 +274,10 @@ enum error run_evolve(struct run *run)
         TRY(deadline_check_score(run));
     }
     TRY(store_end_search(run->store));
-    TRY(store_drop_states(run->store));
+    /* The random search may go on from those that both have. */
+    bool goes_on = run->settings.confirm.baseline == BASELINE_RANDOM;
+    TRY(store_drop_states(run->store, goes_on ? baseline_shared(&run->settings.search) : 0,
+                          CANDIDATE_BASELINE - 1));
     TRY(refresh_history(run));
 out:
     progress_clear(&run->progress);

@@ -159,9 +159,11 @@ struct job_result {
     /* DONE and JOB_CONFIRM only. */
     const float *weights; /* [weight_count], in canonical order */
     size_t weight_count;
-    /* DONE and JOB_SEARCH only; NULL: nothing goes on from here. As network_read_parameters(). */
+    /* DONE, JOB_SEARCH and JOB_BASELINE only; NULL: nothing goes on from here. As
+       network_read_parameters(). */
     const float *state;
     size_t state_count;
+    bool keep_start; /* another one is going to go on from where this one began */
 };
 
 /* *accepted is false when the worker no longer holds the claim; nothing is changed then. */
@@ -169,13 +171,12 @@ enum error store_commit(bool *accepted, struct store *store, int64_t worker, con
                         const struct job_result *result);
 
 /* The parameters with which `candidate` ended, as its commit gave them; ERR_DATA when they are not
-   there. They are until what goes on from them has ended, or store_drop_states(). Freed with
-   free().
- */
+   there. They are until what goes on from them has ended, but for keep_start, or
+   store_drop_states(). Freed with free(). */
 enum error store_read_state(float **state, size_t *count, struct store *store, int64_t candidate);
 
-/* All of them: nothing goes on any more. */
-enum error store_drop_states(struct store *store);
+/* Those of candidates first..last, from which nothing goes on any more. */
+enum error store_drop_states(struct store *store, int64_t first, int64_t last);
 
 /* What became of the claims that a dead worker held. */
 enum release { RELEASE_NOTHING, RELEASE_QUEUED, RELEASE_FAILED };

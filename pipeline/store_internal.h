@@ -74,11 +74,12 @@
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                 \
     X(ADD_STATE, "INSERT INTO states (job, parameters) VALUES (?1, ?2)")                           \
     X(READ_STATE,                                                                                  \
-      "SELECT s.parameters FROM states s JOIN jobs j ON j.id = s.job WHERE j.kind = 0 "            \
+      "SELECT s.parameters FROM states s JOIN jobs j ON j.id = s.job WHERE j.kind IN (0, 2) "      \
       "AND j.candidate = ?1")                                                                      \
-    X(DROP_STATE, "DELETE FROM states WHERE job IN (SELECT id FROM jobs WHERE kind = 0 AND "       \
+    X(DROP_STATE, "DELETE FROM states WHERE job IN (SELECT id FROM jobs WHERE kind IN (0, 2) AND " \
                   "candidate = ?1)")                                                               \
-    X(DROP_STATES, "DELETE FROM states")                                                           \
+    X(DROP_STATES, "DELETE FROM states WHERE job IN (SELECT id FROM jobs WHERE kind IN (0, 2) "    \
+                   "AND candidate BETWEEN ?1 AND ?2)")                                             \
     X(HELD_JOB, "SELECT job, attempt, started_utc_us FROM attempts WHERE worker = ?1 AND "         \
                 "status = 'running' ORDER BY job")                                                 \
     X(LOSE_ATTEMPT, "UPDATE attempts SET status = ?3, guilty = ?4, message = ?5, "                 \

@@ -97,7 +97,8 @@ static enum error read_job(struct job *job, struct store *store)
                         .goes_on_from = -1};
     char operator_name[CANDIDATE_OPERATOR_SIZE];
     store_column_text(operator_name, sizeof operator_name, store, 10);
-    if (job->kind == JOB_SEARCH && strcmp(operator_name, CANDIDATE_PROMOTE) == 0)
+    if (job->kind != JOB_CONFIRM && job->kind != JOB_TEST &&
+        strcmp(operator_name, CANDIDATE_PROMOTE) == 0)
         job->goes_on_from = store_column_int(store, 11);
     return store_column_genome(&job->genome, store, 5);
 }
@@ -274,7 +275,7 @@ static enum error keep_state(struct store *store, const struct job *job,
                              const struct job_result *result)
 {
     enum error err = ERR_NONE;
-    if (job->goes_on_from >= 0) {
+    if (job->goes_on_from >= 0 && !result->keep_start) {
         store_use(store, STATEMENT_DROP_STATE);
         store_bind_int(store, 1, job->goes_on_from);
         TRY(store_execute(NULL, store, "drop used parameters"));
@@ -289,9 +290,11 @@ out:
     return err;
 }
 
-enum error store_drop_states(struct store *store)
+enum error store_drop_states(struct store *store, int64_t first, int64_t last)
 {
     store_use(store, STATEMENT_DROP_STATES);
+    store_bind_int(store, 1, first);
+    store_bind_int(store, 2, last);
     return store_execute(NULL, store, "drop parameters");
 }
 

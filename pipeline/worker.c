@@ -21,6 +21,7 @@
 #include "pipeline/footprint.h"
 #include "pipeline/run_directory.h"
 #include "pipeline/store.h"
+#include "stages/baseline.h"
 #include "stages/confirm.h"
 #include "stages/train.h"
 
@@ -213,6 +214,14 @@ static struct job_result failure_result(const struct train_member *member, int c
                                .duration_s = member->result.duration_s / count};
 }
 
+/* The random search may go on from a candidate that both have. */
+static bool is_shared(const struct worker *worker, const struct job *job)
+{
+    const struct settings *settings = &worker->settings;
+    return settings->confirm.baseline == BASELINE_RANDOM && job->kind == JOB_SEARCH &&
+           job->goes_on_from >= 0 && job->goes_on_from < baseline_shared(&settings->search);
+}
+
 static enum error commit(struct worker *worker, const struct job *job,
                          const struct job_result *result)
 {
@@ -246,6 +255,7 @@ static enum error do_trainings(struct worker *worker, const struct job *jobs, in
                                    : confirms
                                        ? confirm_result(&members[i], &worker->images.shape, count)
                                        : search_result(&members[i], count);
+        result.keep_start = is_shared(worker, &jobs[i]);
         TRY(commit(worker, &jobs[i], &result));
     }
 out:

@@ -7,6 +7,7 @@
 #include "stages/evolve.h"
 #include "stages/finalists.h"
 #include "stages/inference.h"
+#include "stages/train.h"
 
 int64_t baseline_shared(const struct search_settings *search)
 {
@@ -18,14 +19,36 @@ int64_t baseline_id(int64_t k, const struct search_settings *search)
     return k < baseline_shared(search) ? k : CANDIDATE_BASELINE + k;
 }
 
-enum error baseline_propose(struct candidate *next, const struct space *space,
-                            const struct search_settings *search, int64_t k,
-                            const struct candidate *members, size_t count)
+static struct search_settings random_search(const struct search_settings *search)
 {
     struct search_settings random = *search;
     random.algorithm = ALGORITHM_RANDOM;
     random.populate = POPULATE_RANDOM;
+    return random;
+}
+
+enum error baseline_propose(struct candidate *next, const struct space *space,
+                            const struct search_settings *search, int64_t k,
+                            const struct candidate *members, size_t count)
+{
+    struct search_settings random = random_search(search);
     return evolve_propose(next, space, &random, k, members, count);
+}
+
+bool baseline_ready(int64_t k, const struct search_settings *search,
+                    const struct candidate *members, size_t count)
+{
+    struct search_settings random = random_search(search);
+    return evolve_ready(k, &random, members, count);
+}
+
+double baseline_passes(const struct candidate *members, size_t count, int64_t images)
+{
+    double passes = 0;
+    for (size_t i = 0; i < count; i++)
+        if (members[i].status != CANDIDATE_STOPPED)
+            passes += train_passes(members[i].epochs, members[i].train_images, images);
+    return passes;
 }
 
 enum error baseline_join(struct candidate **all, size_t *count, const struct candidate *candidates,

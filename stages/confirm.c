@@ -21,18 +21,13 @@ struct training_settings confirm_training(const struct settings *settings)
     return training;
 }
 
-static double passes(int epochs, int train_images, uint32_t images)
-{
-    uint32_t wanted = (uint32_t)train_images;
-    return (double)epochs * (wanted > 0 && wanted < images ? wanted : images);
-}
-
 double confirm_time_limit_s(const struct settings *settings, uint32_t images)
 {
     const struct training_settings *search = &settings->training;
     const struct confirm_settings *confirm = &settings->confirm;
-    return settings->devices.time_limit_s * passes(confirm->epochs, confirm->train_images, images) /
-           passes(search->epochs, search->train_images, images);
+    return settings->devices.time_limit_s *
+           train_passes(confirm->epochs, confirm->train_images, images) /
+           train_passes(search->epochs, search->train_images, images);
 }
 
 enum error confirm_read_test(struct images *test, const struct image_shape *shape,

@@ -23,6 +23,12 @@ int train_pack_size(const struct device_info *device, int pack)
     return members < 1 ? 1 : members > PACK_MAX ? PACK_MAX : members;
 }
 
+double train_passes(int epochs, int train_images, int64_t images)
+{
+    return (double)epochs *
+           (double)(train_images > 0 && train_images < images ? train_images : images);
+}
+
 enum error trainer_create(struct trainer *trainer, struct device *device, struct images *images,
                           const struct data_settings *data)
 {

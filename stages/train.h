@@ -10,6 +10,10 @@
 #include "inputs/dataset.h"
 #include "inputs/settings.h"
 
+/* Passes over single images that a training makes: epochs times train_images (0: all), of which
+   there are `images`. */
+double train_passes(int epochs, int train_images, int64_t images);
+
 /* What a slot needs to train candidates: the device, the images on it, the split. */
 struct trainer {
     struct device *device;

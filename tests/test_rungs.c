@@ -201,6 +201,107 @@ static void test_a_rung_is_switched_off(void **state)
     free(list);
 }
 
+/* The random search of "both" by number: those it shares with the search, then its own. *count of
+   them, in an array that is to be freed. */
+static struct candidate *read_random(size_t *count, const char *name)
+{
+    enum { SHARED = 5 };
+    struct candidate *search_list, *own;
+    size_t own_count;
+    struct store *store = open_store(name);
+    assert_non_null(store);
+    assert_int_equal(store_read_candidates(&search_list, count, store), ERR_NONE);
+    assert_int_equal(store_read_baseline(&own, &own_count, store), ERR_NONE);
+    assert_int_equal(store_close(store), ERR_NONE);
+    struct candidate *all = calloc(SHARED + own_count, sizeof *all);
+    assert_non_null(all);
+    memcpy(all, search_list, SHARED * sizeof *all);
+    for (size_t i = 0; i < own_count; i++) {
+        assert_int_equal(own[i].id, CANDIDATE_BASELINE + SHARED + (int64_t)i);
+        all[SHARED + i] = own[i];
+        if (own[i].parent >= CANDIDATE_BASELINE)
+            all[SHARED + i].parent -= CANDIDATE_BASELINE;
+    }
+    free(search_list);
+    free(own);
+    *count = SHARED + own_count;
+    return all;
+}
+
+static int64_t passes(const struct candidate *list, size_t count)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (int64_t)list[i].epochs * list[i].train_images;
+    return sum;
+}
+
+/* The random search beside a search is the one that search.algorithm = random is, promotions too,
+   with as much training as the search, also when the run is killed in it. */
+static void test_the_random_search_climbs_too(void **state)
+{
+    (void)state;
+    struct candidate *a, *b, *searched;
+    size_t a_count, b_count, count = 0;
+    int promoted = 0, from_shared = 0;
+    clade_assert_fine(clade("run %s/search.ini --set search.algorithm=random --set "
+                            "search.cycles=32 --out %s/random",
+                            directory, directory));
+    pid_t pid = clade_start("run %s/search.ini --set confirm.baseline=random --out %s/both",
+                            directory, directory);
+    for (double end = clock_monotonic_s() + 200; count < 12;
+         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL)) {
+        assert_true(clock_monotonic_s() < end);
+        struct store *store = open_store("both");
+        struct store_counts counts = {0};
+        if (store != NULL) {
+            assert_int_equal(store_count(&counts, store, JOB_BASELINE), ERR_NONE);
+            assert_int_equal(store_close(store), ERR_NONE);
+        }
+        count = (size_t)counts.final;
+    }
+    kill(pid, SIGKILL);
+    assert_int_equal(clade_wait(pid, 20), 128 + SIGKILL);
+    clade_assert_fine(clade("run --resume %s/both", directory));
+
+    a_count = read_candidates(&a, "random");
+    b = read_random(&b_count, "both");
+    assert_int_equal(read_candidates(&searched, "both"), CANDIDATES);
+    assert_in_range(b_count, CANDIDATES / 2, a_count);
+    for (size_t i = 0; i < b_count; i++) {
+        assert_int_equal(b[i].status, CANDIDATE_DONE);
+        assert_true(genome_equal(&a[i].genome, &b[i].genome));
+        assert_int_equal(a[i].parent, b[i].parent);
+        assert_int_equal(a[i].rung, b[i].rung);
+        assert_true(a[i].train_loss == b[i].train_loss);
+        assert_true(a[i].validation_accuracy == b[i].validation_accuracy);
+        promoted += b[i].rung > 0;
+        from_shared += b[i].rung > 0 && b[i].parent < 5;
+    }
+    assert_true(promoted >= 4 && from_shared >= 1);
+    assert_true(passes(b, b_count) >= passes(searched, CANDIDATES));
+    assert_true(passes(b, b_count - 1) < passes(searched, CANDIDATES));
+    free(a);
+    free(b);
+    free(searched);
+
+    struct store *store = open_store("both");
+    float *parameters;
+    size_t n;
+    for (int64_t id = 0; id < CANDIDATES; id++) {
+        assert_int_equal(store_read_state(&parameters, &n, store, id), ERR_DATA);
+        assert_int_equal(store_read_state(&parameters, &n, store, CANDIDATE_BASELINE + id),
+                         ERR_DATA);
+    }
+    assert_int_equal(store_close(store), ERR_NONE);
+    char command[512];
+    snprintf(command, sizeof command,
+             "cd %s/both && grep -q '^\\*\\*Better than random: ' report.md && "
+             "grep -q '\"promote\"' baseline.csv",
+             directory);
+    assert_int_equal(system(command), 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -208,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_kill_9_between_rungs),
         CASE(test_a_rung_is_switched_off),
+        CASE(test_the_random_search_climbs_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

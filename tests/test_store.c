@@ -252,10 +252,15 @@ static void test_parameters_between_rungs(void **state)
     assert_int_equal(store_read_state(&state_read, &count, store, 0), ERR_DATA);
     OK(store_read_state(&state_read, &count, store, 2));
     free(state_read);
+    /* Only those that are named are dropped. */
+    OK(store_drop_states(store, 0, 1));
+    OK(store_drop_states(store, 3, INT64_MAX));
+    OK(store_read_state(&state_read, &count, store, 2));
+    free(state_read);
     /* Confirm begins anew. */
     OK(store_add_confirm(store, &(struct job){.candidate = 2, .epochs = 1}, 1));
     assert_int_equal(fixture_claim(store, worker).goes_on_from, -1);
-    OK(store_drop_states(store));
+    OK(store_drop_states(store, 2, 2));
     assert_int_equal(store_read_state(&state_read, &count, store, 2), ERR_DATA);
     OK(store_close(store));
 }
