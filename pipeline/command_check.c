@@ -13,7 +13,10 @@
 #include "pipeline/device_test.h"
 #include "pipeline/listing.h"
 #include "pipeline/measure.h"
+#include "stages/fidelity.h"
 #include "stages/finalists.h"
+#include "stages/rehearse.h"
+#include "stages/train.h"
 
 enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS, OPTION_GENOME };
 
@@ -31,8 +34,9 @@ struct plan {
     double seconds;
     struct image_shape shape;
     int64_t image_bytes;
-    double train_images, validation_images; /* of a candidate, an epoch */
-    double confirm_images;
+    int64_t images; /* that are there to train on */
+    double validation_images;
+    double shares[RUNGS_MAX]; /* of the trainings of the search, by rung; one where there is one */
 };
 
 struct forecast {
@@ -103,11 +107,6 @@ out:
     return err;
 }
 
-static double limited(int64_t limit, uint32_t all)
-{
-    return limit > 0 && limit < all ? (double)limit : (double)all;
-}
-
 static enum error check_data(struct listing *listing, struct plan *plan)
 {
     enum error err = ERR_NONE;
@@ -115,12 +114,13 @@ static enum error check_data(struct listing *listing, struct plan *plan)
     struct images images = {0};
     struct split split = {0};
     TRY(images_load_training(&images, &s->data));
+    if (s->confirm.seeds > 0)
+        TRY(images_find_test(&s->data));
     TRY(split_make(&split, &images, (uint32_t)s->data.validation_images, 0, s->data.split_seed));
     plan->shape = images.shape;
     plan->image_bytes =
         (int64_t)images.count * images.shape.height * images.shape.width * images.shape.channels;
-    plan->train_images = limited(s->training.train_images, split.train_count);
-    plan->confirm_images = limited(s->confirm.train_images, split.train_count);
+    plan->images = split.train_count;
     plan->validation_images = split.validation_count;
     if (s->search.cycles > 0)
         put(listing, "settings", "ok", s->search.cycles, "candidates",
@@ -135,6 +135,39 @@ static enum error check_data(struct listing *listing, struct plan *plan)
 out:
     split_free(&split);
     images_free(&images);
+    return err;
+}
+
+/* Passes over images of a mean training of the search. */
+static double search_passes(const struct plan *plan)
+{
+    double passes = 0;
+    for (int r = 0; r < RUNGS_MAX; r++) {
+        if (plan->shares[r] == 0)
+            continue;
+        struct rung rung = fidelity_rung(&plan->settings, r);
+        passes += plan->shares[r] * train_passes(rung.epochs, rung.train_images, plan->images);
+    }
+    return passes;
+}
+
+/* How the candidates of the search are going to be spread over the rungs. */
+static enum error check_rungs(struct listing *listing, struct plan *plan, const struct space *space)
+{
+    enum error err = ERR_NONE;
+    struct text detail = {0};
+    const struct search_settings *search = &plan->settings.search;
+    TRY(rehearse_rungs(plan->shares, space, search));
+    if (search->fidelity.rungs.count < 2)
+        goto out;
+    for (int r = 0; r < search->fidelity.rungs.count; r++)
+        text_printf(&detail, "%s%.1f %%", r == 0 ? "" : ", ", 100 * plan->shares[r]);
+    TRY(text_status(&detail));
+    put(listing, "rungs", "ok", search_passes(plan), "images",
+        "about %s of the trainings are on rung 0 and up; passes over images of a mean one",
+        detail.data);
+out:
+    text_free(&detail);
     return err;
 }
 
@@ -240,10 +273,9 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     for (int i = 0; i < forecast->measured; i++)
         squares += (seconds[i] - mean) * (seconds[i] - mean);
     double deviation = n > 1 ? sqrt(squares / (n - 1) / n) : mean;
-    double images =
-        plan->train_images * s->training.epochs + plan->validation_images * evaluation_share;
-    double confirm =
-        plan->confirm_images * s->confirm.epochs + plan->validation_images * evaluation_share;
+    double images = search_passes(plan) + plan->validation_images * evaluation_share;
+    double confirm = train_passes(s->confirm.epochs, s->confirm.train_images, plan->images) +
+                     plan->validation_images * evaluation_share;
     /* All slots share the candidates; a confirm training has one slot for itself. */
     int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
     double trainings = (double)searches * s->confirm.seeds * finalists_most(&s->confirm);
@@ -343,6 +375,7 @@ static enum error run(struct arguments *arguments)
     listing.format = plan.format;
     TRY(check_data(&listing, &plan));
     TRY(space_init(&space, &plan.settings.space, &plan.shape));
+    TRY(check_rungs(&listing, &plan, &space));
     TRY(find_slots(&listing, &slots, &slot_count, &plan.settings));
     TRY(test_devices(&listing, slots, slot_count, plan.settings.devices.conv));
     TRY(measure_samples(seconds, &forecast, &plan, &space, slots, slot_count));
@@ -373,7 +406,8 @@ const struct command command_check = {
                 "clade check inputs/searches/nightly.ini --samples 20 --format csv\n",
     .text = "Every operation is compared with plain C on each device that would be used. Random\n"
             "genomes of the search space are trained on all slots at once for a moment; time and\n"
-            "memory of the run follow from them. A worker that has kernels to compile holds more\n"
+            "memory of the run follow from them. With rungs, how many candidates are promoted is\n"
+            "found by a search on made-up scores. A worker that has kernels to compile holds more\n"
             "for that while. Nothing is written.\n",
     .options = options,
     .least = 1,

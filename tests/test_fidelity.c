@@ -10,6 +10,7 @@
 
 #include "stages/evolve.h"
 #include "stages/fidelity.h"
+#include "stages/rehearse.h"
 #include "stages/objective.h"
 
 enum { MOST = 300 };
@@ -115,6 +116,27 @@ static void test_settings(void **state)
     assert_int_equal(settings_check(&settings), ERR_NONE);
     settings.confirm.baseline = BASELINE_RANDOM;
     assert_int_equal(settings_check(&settings), ERR_NONE);
+}
+
+/* The shares of a rehearsal are those of a search whose every rung is full. */
+static void test_rehearsal(void **state)
+{
+    (void)state;
+    struct space space;
+    double share[RUNGS_MAX];
+    const struct image_shape shape = {28, 28, 1, 10};
+    assert_int_equal(space_init(&space, &settings.space, &shape), ERR_NONE);
+    search->cycles = 300;
+    assert_int_equal(rehearse_rungs(share, &space, search), ERR_NONE);
+    assert_true(fabs(share[0] + share[1] + share[2] - 1) < 1e-9);
+    /* One of three goes on, and some that were overtaken. */
+    for (int r = 0; r + 1 < 3; r++) {
+        assert_true(share[r + 1] >= 0.28 * share[r]);
+        assert_true(share[r + 1] <= 0.55 * share[r]);
+    }
+    search->fidelity.rungs.count = 0;
+    assert_int_equal(rehearse_rungs(share, &space, search), ERR_NONE);
+    assert_true(fabs(share[0] - 1) < 1e-9);
 }
 
 /* One of three in each band, whatever the other bands do. */
@@ -322,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_settings),
+        CASE(test_rehearsal),
         CASE(test_bands_are_apart),
         CASE(test_dominated_ones_stand_behind),
         CASE(test_only_visible_results_count),

@@ -1,4 +1,5 @@
 /* A search over rungs on a slice of Fashion-MNIST: kill -9 between rungs, and the same result. */
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -201,6 +202,52 @@ static void test_a_rung_is_switched_off(void **state)
     free(list);
 }
 
+/* The value of a row of `clade check`. */
+static double forecast(const char *row, const char *options)
+{
+    char begin[64];
+    double value;
+    const struct clade_result *result =
+        clade("check %s/search.ini --samples 2 --seconds 0.2 --format csv %s", directory, options);
+    clade_assert_fine(result);
+    snprintf(begin, sizeof begin, "\n\"%s\",\"ok\",", row);
+    const char *at = strstr(result->out, begin);
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + strlen(begin), "%lf", &value), 1);
+    return value;
+}
+
+static int64_t passes(const struct candidate *list, size_t count)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (int64_t)list[i].epochs * list[i].train_images;
+    return sum;
+}
+
+static void test_check_knows_rungs(void **state)
+{
+    (void)state;
+    struct candidate *list;
+    clade_assert_fine(clade("run %s/search.ini --out %s/run", directory, directory));
+    assert_int_equal(read_candidates(&list, "run"), CANDIDATES);
+    double real = (double)passes(list, CANDIDATES) / CANDIDATES;
+    double said = forecast("rungs", "");
+    if (fabs(said - real) > 0.15 * real)
+        fail_msg("%.0f passes over images a training, forecast %.0f", real, said);
+    free(list);
+
+    /* The time is that of the trainings that there are: 1 x 640 for most, 10 x 59500 for some. */
+    const char *const rungs = "--set fidelity.rungs=1x640,10xall --set data.validation_images=100";
+    double mean = forecast("rungs", rungs);
+    double longer = forecast("search time", rungs);
+    double shorter = forecast("search time", "--set fidelity.rungs=none --set training.epochs=1 "
+                                             "--set training.train_images=640 "
+                                             "--set data.validation_images=100");
+    assert_true(mean > 0.3 * 10 * 59900 && mean < 0.5 * 10 * 59900);
+    assert_true(longer / shorter > 0.5 * mean / 640 && longer / shorter < 2 * mean / 640);
+}
+
 /* The random search of "both" by number: those it shares with the search, then its own. *count of
    them, in an array that is to be freed. */
 static struct candidate *read_random(size_t *count, const char *name)
@@ -226,14 +273,6 @@ static struct candidate *read_random(size_t *count, const char *name)
     free(own);
     *count = SHARED + own_count;
     return all;
-}
-
-static int64_t passes(const struct candidate *list, size_t count)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (int64_t)list[i].epochs * list[i].train_images;
-    return sum;
 }
 
 /* The random search beside a search is the one that search.algorithm = random is, promotions too,
@@ -309,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_kill_9_between_rungs),
         CASE(test_a_rung_is_switched_off),
+        CASE(test_check_knows_rungs),
         CASE(test_the_random_search_climbs_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
