@@ -12,10 +12,11 @@
 #include "pipeline/base/error.h"
 
 /*
- * share[r] is the part of the trainings on rung r, 0..1; the sum is 1. Scores grow with the
- * logarithm of the parameters and a luck of the genome, and differ little between rungs, so that
- * none is switched off. Of a search of over 400 candidates, or of unknown length, the first 400
- * count. Pure. Fails only when out of memory.
+ * share[r] is the part of the trainings on rung r, 0..1; the sum is 1: the mean of some searches
+ * under different seeds, of which one may well have a third more or less. Scores grow with the
+ * parameters and a luck of the genome, and differ little between rungs, so that none is switched
+ * off. Of a search of over 200 candidates, or of unknown length, the first 200 count. Pure. Fails
+ * only when out of memory.
  */
 enum error rehearse_rungs(double share[RUNGS_MAX], const struct space *space,
                           const struct search_settings *search);

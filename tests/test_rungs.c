@@ -233,7 +233,8 @@ static void test_check_knows_rungs(void **state)
     assert_int_equal(read_candidates(&list, "run"), CANDIDATES);
     double real = (double)passes(list, CANDIDATES) / CANDIDATES;
     double said = forecast("rungs", "");
-    if (fabs(said - real) > 0.15 * real)
+    /* A third, which one search may differ from the mean of many; without rungs it is 640. */
+    if (fabs(said - real) > 0.33 * real)
         fail_msg("%.0f passes over images a training, forecast %.0f", real, said);
     free(list);
 
