@@ -123,6 +123,16 @@ static void put_generation(struct text *out, const struct generation *generation
                     generation->best_cost.parameters, generation->median);
 }
 
+void progress_format_standing(struct text *out, const struct progress_state *state)
+{
+    char parts[PARTS][PART_SIZE];
+    make_parts(parts, state);
+    text_printf(out, "%s %s", parts[PART_STAGE], parts[PART_COUNT_DONE]);
+    for (enum part part = PART_BEST; part <= PART_LEFT; part++)
+        if (parts[part][0] != '\0')
+            text_printf(out, ", %s%s", part == PART_BEST ? "overall " : "", parts[part]);
+}
+
 void progress_format_generation(struct text *out, const struct generation *generation,
                                 const struct progress_state *state, int64_t now_utc_us)
 {
@@ -130,13 +140,8 @@ void progress_format_generation(struct text *out, const struct generation *gener
     clock_utc_text(now, now_utc_us);
     text_printf(out, "%s ", now);
     put_generation(out, generation);
-    text_printf(out, "; %s", state->stage);
-    char parts[PARTS][PART_SIZE];
-    make_parts(parts, state);
-    text_printf(out, " %s", parts[PART_COUNT_DONE]);
-    for (enum part part = PART_BEST; part <= PART_LEFT; part++)
-        if (parts[part][0] != '\0')
-            text_printf(out, ", %s%s", part == PART_BEST ? "overall " : "", parts[part]);
+    text_append(out, "; ");
+    progress_format_standing(out, state);
     text_append(out, "\n");
 }
 
@@ -144,7 +149,10 @@ void progress_init(struct progress *progress, FILE *stream, enum progress_level 
 {
     const char *term = getenv("TERM");
     const char *no_colour = getenv("NO_COLOR");
-    *progress = (struct progress){.stream = stream, .level = level, .last_draw_s = -INFINITY};
+    *progress = (struct progress){.stream = stream,
+                                  .level = level,
+                                  .last_draw_s = -INFINITY,
+                                  .last_line_s = clock_monotonic_s()};
     progress->terminal = level != PROGRESS_QUIET && isatty(fileno(stream)) == 1 && term != NULL &&
                          strcmp(term, "dumb") != 0;
     progress->colour = progress->terminal && (no_colour == NULL || no_colour[0] == '\0');
@@ -231,6 +239,37 @@ void progress_say(struct progress *progress, const char *text)
     text_free(&line);
 }
 
+/* A dated line without control characters, which may be in the names of files. */
+static void write_line(struct progress *progress, const char *text)
+{
+    char now[CLOCK_UTC_SIZE];
+    clock_utc_text(now, clock_utc_us());
+    fprintf(progress->stream, "%s ", now);
+    for (; *text != '\0'; text++)
+        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, progress->stream);
+    fputc('\n', progress->stream);
+    fflush(progress->stream);
+    progress->last_line_s = clock_monotonic_s();
+}
+
+void progress_note(struct progress *progress, const char *text)
+{
+    if (!progress->terminal && progress->level != PROGRESS_QUIET)
+        write_line(progress, text);
+}
+
+void progress_alive(struct progress *progress, const struct progress_state *state)
+{
+    struct text text = {0};
+    if (progress->terminal || progress->level == PROGRESS_QUIET ||
+        clock_monotonic_s() - progress->last_line_s < PROGRESS_SILENCE_S)
+        return;
+    progress_format_standing(&text, state);
+    if (!text.failed)
+        write_line(progress, text.data);
+    text_free(&text);
+}
+
 void progress_event(struct progress *progress, enum log_level level, const char *text,
                     int64_t utc_us)
 {
@@ -240,6 +279,7 @@ void progress_event(struct progress *progress, enum log_level level, const char 
         progress_clear(progress);
         fprintf(progress->stream, "%s %s %s\n", now, log_level_name(level), text);
         fflush(progress->stream);
+        progress->last_line_s = clock_monotonic_s();
     } else if (level != LOG_DEBUG) {
         struct progress_event *event = &progress->events[progress->event_count++ % PROGRESS_EVENTS];
         *event = (struct progress_event){.utc_us = utc_us, .level = level};
@@ -261,6 +301,7 @@ void progress_generation(struct progress *progress, const struct generation *gen
         else
             fputs(line.data, progress->stream);
         fflush(progress->stream);
+        progress->last_line_s = clock_monotonic_s();
     }
     text_free(&line);
 }

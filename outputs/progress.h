@@ -1,7 +1,8 @@
 /*
  * How far a run is: on a terminal a block of lines, drawn again and again, or one line where there
- * is little room; elsewhere one dated line a generation. The formatting is pure; drawing writes to
- * a stream that the command hands in.
+ * is little room; elsewhere dated lines: one a stage, a generation and a confirmation, and one when
+ * there was none for long. The formatting is pure; drawing writes to a stream that the command
+ * hands in.
  */
 #ifndef CLADE_OUTPUTS_PROGRESS_H
 #define CLADE_OUTPUTS_PROGRESS_H
@@ -66,6 +67,9 @@ void progress_format_block(struct text *out, const struct progress_state *state,
 void progress_format_generation(struct text *out, const struct generation *generation,
                                 const struct progress_state *state, int64_t now_utc_us);
 
+/* "search 120/240, overall best 0.9123 (59546 parameters), 1520 images/s, 2 h 05 min left". */
+void progress_format_standing(struct text *out, const struct progress_state *state);
+
 enum progress_level {
     PROGRESS_NORMAL,
     PROGRESS_QUIET,  /* nothing at all is written */
@@ -79,6 +83,7 @@ struct progress {
     bool colour;
     int drawn;                                     /* lines that stand there now */
     double last_draw_s;                            /* clock_monotonic_s() */
+    double last_line_s;                            /* of the last dated line, or of the start */
     struct progress_event events[PROGRESS_EVENTS]; /* the latest at event_count - 1, modulo */
     size_t event_count;
 };
@@ -98,6 +103,13 @@ void progress_event(struct progress *progress, enum log_level level, const char 
 
 /* On a terminal: draws, when it is due. Elsewhere: nothing. */
 void progress_draw(struct progress *progress, const struct progress_state *state);
+
+/* Not on a terminal: writes a dated line. On a terminal: nothing. */
+void progress_note(struct progress *progress, const char *text);
+
+/* Not on a terminal: how far it is, as a dated line, when for so long there was none. */
+enum { PROGRESS_SILENCE_S = 300 };
+void progress_alive(struct progress *progress, const struct progress_state *state);
 
 /* Not on a terminal: writes the generation's line. On a terminal it is an event. */
 void progress_generation(struct progress *progress, const struct generation *generation,

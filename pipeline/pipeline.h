@@ -46,8 +46,10 @@ struct run {
     double write_after_s; /* clock_monotonic_s(): the files are not written again before */
     double began_s;       /* clock_monotonic_s() */
     struct deadline deadline;
-    bool closed;            /* no further candidate can end in time */
-    int64_t ended_at_start; /* candidates that had ended when this process began */
+    bool closed;               /* no further candidate can end in time */
+    int64_t ended_at_start;    /* candidates that had ended when this process began */
+    struct confirmation *told; /* the confirmations of which there is a line */
+    size_t told_count;
 };
 
 /* Runs all stages. After an error the run can be resumed. */

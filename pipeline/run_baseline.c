@@ -171,6 +171,7 @@ enum error run_baseline(struct run *run)
     TRY(load(run));
     if (!is_finished(run) && count_status(run, CANDIDATE_STOPPED) == 0) {
         TRY(deadline_begin_baseline(run));
+        run_tell_baseline(run, count_ended(run), count_wanted(run));
         TRY(run_need_supervisor(run));
         TRY(supervisor_work(run->supervisor,
                             &(struct supervisor_hooks){baseline_advance, baseline_tick,

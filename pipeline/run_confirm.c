@@ -13,6 +13,8 @@ struct stage {
     struct run *run;
     enum job_kind kind;
     const char *name;
+    enum error (*tell)(struct run *run); /* that it begins */
+    bool told;
 };
 
 static enum error stage_advance(bool *finished, void *user)
@@ -20,6 +22,8 @@ static enum error stage_advance(bool *finished, void *user)
     const struct stage *stage = user;
     struct store_counts counts;
     enum error err = store_count(&counts, stage->run->store, stage->kind);
+    if (err == ERR_NONE && stage->told && stage->kind == JOB_CONFIRM)
+        err = run_tell_confirmed(stage->run, &counts);
     *finished = err == ERR_NONE && counts.final == counts.total;
     return err;
 }
@@ -52,6 +56,8 @@ static bool stage_is_over(void *user)
 static enum error work(struct stage *stage)
 {
     enum error err = ERR_NONE;
+    TRY(stage->tell(stage->run));
+    stage->told = true;
     TRY(run_need_supervisor(stage->run));
     TRY(supervisor_work(
         stage->run->supervisor,
@@ -107,7 +113,7 @@ out:
 enum error run_confirm(struct run *run)
 {
     enum error err = ERR_NONE;
-    struct stage stage = {run, JOB_CONFIRM, "confirm"};
+    struct stage stage = {run, JOB_CONFIRM, "confirm", run_tell_confirm, false};
     bool finished;
     size_t count;
     TRY(queue_finalists(&count, run, false));
@@ -130,7 +136,7 @@ out:
 enum error run_test(struct run *run)
 {
     enum error err = ERR_NONE;
-    struct stage stage = {run, JOB_TEST, "test"};
+    struct stage stage = {run, JOB_TEST, "test", run_tell_test, false};
     bool finished;
     TRY(store_add_tests(run->store));
     TRY(stage_advance(&finished, &stage));

@@ -130,6 +130,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     empty(run);
     run->settings = *settings;
     run_say(run, "reads the training images");
+    run_tell_start(run, wanted, -1);
     TRY(read_data(&run->info, run));
     TRY(find_test_files(run));
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
@@ -145,6 +146,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     TRY(run_path(path, run->directory, RUN_STORE));
     TRY(store_create(&run->store, path, &run->info, ini.data));
     TRY(write_settings(run, &ini));
+    run_tell_slots(run);
     log_event(LOG_INFO, "run %s begins with %zu slots", run->info.name, run->slot_count);
     TRY(store_add_event(run->store, LOG_INFO, "run begins"));
     TRY(tune(run));
@@ -160,6 +162,7 @@ enum error run_resume(struct run *run, const char *directory)
     struct store_run now = {0};
     char path[RUN_PATH_SIZE];
     int requeued;
+    struct store_counts counts;
     empty(run);
     TRY(run_store_path(path, directory));
     snprintf(run->directory, sizeof run->directory, "%s", directory);
@@ -167,7 +170,9 @@ enum error run_resume(struct run *run, const char *directory)
     TRY(store_open(&run->store, path, true));
     TRY(store_read_run(&run->info, run->store));
     TRY(run_read_settings(&run->settings, NULL, run->store));
+    TRY(store_count(&counts, run->store, JOB_SEARCH));
     run_say(run, "reads the training images");
+    run_tell_start(run, directory, counts.final);
     TRY(read_data(&now, run));
     if (now.training_images != run->info.training_images ||
         now.data_check != run->info.data_check) {
@@ -183,6 +188,7 @@ enum error run_resume(struct run *run, const char *directory)
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
     TRY(open_log(run));
     TRY(store_recover(&requeued, run->store));
+    run_tell_slots(run);
     log_event(LOG_INFO, "run %s goes on with %zu slots; %d interrupted jobs are queued again",
               run->info.name, run->slot_count, requeued);
     TRY(store_add_event(run->store, LOG_INFO, "run goes on"));
@@ -205,6 +211,7 @@ enum error run_end(struct run *run)
     free(run->slots);
     free(run->history);
     free(run->baseline);
+    store_free_confirmations(run->told, run->told_count);
     if (run->log >= 0 && close(run->log) != 0 && err == ERR_NONE)
         err = error_set(ERR_OUTPUT, "cannot close the log of %s: %s", run->directory,
                         strerror(errno));

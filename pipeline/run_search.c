@@ -267,6 +267,7 @@ enum error run_evolve(struct run *run)
     int64_t ended, waiting, failed;
     count_history(run, &ended, &waiting, &failed);
     if (ended < search_cycles(&run->settings.search) && run->info.search_ended_utc_us == 0) {
+        run_tell_search(run);
         TRY(run_need_supervisor(run));
         TRY(supervisor_work(
             run->supervisor,

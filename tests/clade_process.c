@@ -288,6 +288,20 @@ void clade_assert_refused(const struct clade_result *result, enum error err, con
     assert_string_equal(result->out, "");
 }
 
+void clade_assert_run_refused(const struct clade_result *result, enum error err, const char *part)
+{
+    static struct clade_result rest;
+    const char *end = strchr(result->err, '\n');
+    int date = 0;
+    sscanf(result->err, "%*4d-%*2d-%*2dT%*2d:%*2d:%*2d %n", &date);
+    if (end == NULL || date != 20 || strstr(result->err, "; reads the images in ") == NULL ||
+        strstr(result->err, "; reads the images in ") > end)
+        fail_msg("no dated line first: %s", result->err);
+    rest = *result;
+    memmove(rest.err, rest.err + (end + 1 - result->err), strlen(end + 1) + 1);
+    clade_assert_refused(&rest, err, part);
+}
+
 void clade_assert_fine(const struct clade_result *result)
 {
     if (result->status != 0)

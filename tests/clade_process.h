@@ -47,6 +47,9 @@ void clade_write_search(const char *directory);
    it, and nothing on standard output. */
 void clade_assert_refused(const struct clade_result *result, enum error err, const char *part);
 
+/* The same of `clade run` that had said in a dated line that it begins or goes on. */
+void clade_assert_run_refused(const struct clade_result *result, enum error err, const char *part);
+
 void clade_assert_fine(const struct clade_result *result);
 
 /* A file with this text. */

@@ -318,8 +318,8 @@ static void test_no_driver(void **state)
     const struct clade_result *result = clade("devices");
     assert_int_equal(result->status, error_exit_code(ERR_NO_DEVICE));
     assert_non_null(strstr(result->err, "pocl-opencl-icd"));
-    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory),
-                         ERR_NO_DEVICE, "no OpenCL device");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                             ERR_NO_DEVICE, "no OpenCL device");
     unsetenv("OCL_ICD_VENDORS");
     assert_false(exists("run"));
 }
@@ -332,15 +332,15 @@ static void test_bad_data_leaves_nothing(void **state)
     struct stat whole;
     assert_int_equal(stat(path, &whole), 0);
     assert_int_equal(truncate(path, whole.st_size - 1), 0);
-    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                         "train-images");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                             ERR_DATA, "train-images");
     assert_int_equal(truncate(path, 0), 0);
-    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                         "train-images");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                             ERR_DATA, "train-images");
     assert_int_equal(unlink(path), 0);
-    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_DATA,
-                         "train-images");
-    clade_assert_refused(
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                             ERR_DATA, "train-images");
+    clade_assert_run_refused(
         clade("run %s/search.ini --set data.dir=/no/such --out %s/run", directory, directory),
         ERR_DATA, "/no/such");
     assert_false(exists("run"));
@@ -349,13 +349,14 @@ static void test_bad_data_leaves_nothing(void **state)
 static void test_bad_settings_leave_nothing(void **state)
 {
     (void)state;
-    clade_assert_refused(
+    clade_assert_run_refused(
         clade("run %s/search.ini --set space.max_parameters=10 --out %s/run", directory, directory),
         ERR_USAGE, "space");
-    clade_assert_refused(clade("run %s/search.ini --set data.validation_images=300 --out %s/run",
-                               directory, directory),
-                         ERR_USAGE, "300");
-    clade_assert_refused(
+    clade_assert_run_refused(
+        clade("run %s/search.ini --set data.validation_images=300 --out %s/run", directory,
+              directory),
+        ERR_USAGE, "300");
+    clade_assert_run_refused(
         clade("run %s/search.ini --set devices.use=5.0 --out %s/run", directory, directory),
         ERR_NO_DEVICE, "5.0");
     assert_false(exists("run"));
@@ -364,12 +365,13 @@ static void test_bad_settings_leave_nothing(void **state)
 static void test_output_that_cannot_be_made(void **state)
 {
     (void)state;
-    clade_assert_refused(clade("run %s/search.ini --out %s/search.ini/run", directory, directory),
-                         ERR_OUTPUT, "search.ini");
-    clade_assert_refused(clade("run %s/search.ini --out /proc/clade/run", directory), ERR_OUTPUT,
-                         "/proc/clade");
-    clade_assert_refused(clade("run %s/search.ini --out %s/search.ini", directory, directory),
-                         ERR_USAGE, "search.ini");
+    clade_assert_run_refused(
+        clade("run %s/search.ini --out %s/search.ini/run", directory, directory), ERR_OUTPUT,
+        "search.ini");
+    clade_assert_run_refused(clade("run %s/search.ini --out /proc/clade/run", directory),
+                             ERR_OUTPUT, "/proc/clade");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/search.ini", directory, directory),
+                             ERR_USAGE, "search.ini");
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

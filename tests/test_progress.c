@@ -168,6 +168,57 @@ static void draws_nothing_into_a_file(void **state)
     fclose(file);
 }
 
+/* What was written so far, which is then forgotten. */
+static void take(char *text, size_t size, FILE *file)
+{
+    rewind(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    rewind(file);
+    assert_int_equal(ftruncate(fileno(file), 0), 0);
+}
+
+/* A log of a night shows life, and no more than that. */
+static void breaks_a_long_silence(void **state)
+{
+    (void)state;
+    char text[512];
+    struct progress progress;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    progress_init(&progress, file, PROGRESS_NORMAL);
+    progress_note(&progress, "run a\nb begins");
+    take(text, sizeof text, file);
+    assert_string_equal(text + 19, " run a?b begins\n");
+
+    progress.last_line_s -= PROGRESS_SILENCE_S - 5;
+    progress_alive(&progress, &half);
+    take(text, sizeof text, file);
+    assert_string_equal(text, "");
+    progress.last_line_s -= 5;
+    progress_alive(&progress, &half);
+    progress_alive(&progress, &half);
+    take(text, sizeof text, file);
+    assert_string_equal(text + 19, " search 120/240, overall best 0.9123 (59546 parameters), 1520 "
+                                   "images/s, 2 h 05 min left\n");
+    fclose(file);
+}
+
+static void is_quiet_when_told(void **state)
+{
+    (void)state;
+    char text[512];
+    struct progress progress;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    progress_init(&progress, file, PROGRESS_QUIET);
+    progress_note(&progress, "run begins");
+    progress.last_line_s -= PROGRESS_SILENCE_S;
+    progress_alive(&progress, &half);
+    take(text, sizeof text, file);
+    assert_string_equal(text, "");
+    fclose(file);
+}
+
 /* A pseudo-terminal: what is written to *terminal can be read from the returned descriptor. */
 static int open_terminal(FILE **terminal, unsigned short columns)
 {
@@ -245,6 +296,8 @@ int main(void)
         cmocka_unit_test(fills_a_block),
         cmocka_unit_test(dates_a_generation),
         cmocka_unit_test(draws_nothing_into_a_file),
+        cmocka_unit_test(breaks_a_long_silence),
+        cmocka_unit_test(is_quiet_when_told),
         cmocka_unit_test(draws_on_a_terminal),
         cmocka_unit_test(minds_the_environment),
     };

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/error.h"
+#include "pipeline/run_progress.h"
 #include "pipeline/store.h"
 #include "tests/clade_process.h"
 
@@ -93,10 +95,10 @@ static void test_whole_run(void **state)
     /* Its own settings are valid input. */
     clade_assert_fine(clade("run --print-settings %s/a/b/run/settings.ini", directory));
     /* Never overwritten. */
-    clade_assert_refused(clade("run %s/search.ini --out %s/a/b/run", directory, directory),
-                         ERR_USAGE, "not an empty directory");
-    clade_assert_refused(clade("run %s/search.ini --out %s", directory, directory), ERR_USAGE,
-                         "not an empty directory");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/a/b/run", directory, directory),
+                             ERR_USAGE, "not an empty directory");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s", directory, directory), ERR_USAGE,
+                             "not an empty directory");
 }
 
 /* The last two columns of `clade eval --format csv`: found again, and kept with the weights. */
@@ -181,7 +183,7 @@ static void test_other_data_at_resume(void **state)
     assert_int_equal(fseek(file, 1000, SEEK_SET), 0);
     assert_int_equal(fputc(0xfe, file), 0xfe);
     assert_int_equal(fclose(file), 0);
-    clade_assert_refused(clade("run --resume %s/run", directory), ERR_DATA, "not those");
+    clade_assert_run_refused(clade("run --resume %s/run", directory), ERR_DATA, "not those");
 }
 
 static void test_damaged_store(void **state)
@@ -197,6 +199,27 @@ static void test_damaged_store(void **state)
     clade_assert_refused(clade("export-csv %s/run --out %s/x", directory, directory), ERR_DATA,
                          "store.sqlite");
     assert_false(exists("x"));
+}
+
+/* Whatever stage draws: a log shows that the run is alive. */
+static void test_drawing_breaks_a_long_silence(void **state)
+{
+    (void)state;
+    char line[512];
+    struct run run = {0};
+    struct progress_state now = {
+        .stage = "confirm", .done = 2, .total = 6, .best_accuracy = 0.5, .left_s = NAN};
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    progress_init(&run.progress, file, PROGRESS_NORMAL);
+    run_draw(&run, &now);
+    run.progress.last_line_s -= PROGRESS_SILENCE_S;
+    run_draw(&run, &now);
+    rewind(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_non_null(strstr(line, " confirm 2/6, overall best 0.5000 "));
+    assert_null(fgets(line, sizeof line, file));
+    fclose(file);
 }
 
 /* ---- signals and the lock ---- */
@@ -224,8 +247,8 @@ static void test_live_directory_and_signal(void **state)
         clade_start("run %s/search.ini --set search.cycles=500 --out %s/run", directory, directory);
     wait_for_results(1);
     clade_assert_refused(clade("run --resume %s/run", directory), ERR_BUSY, "in use by process");
-    clade_assert_refused(clade("run %s/search.ini --out %s/run", directory, directory), ERR_BUSY,
-                         "live run");
+    clade_assert_run_refused(clade("run %s/search.ini --out %s/run", directory, directory),
+                             ERR_BUSY, "live run");
     const struct clade_result *result = clade("status %s/run", directory);
     clade_assert_fine(result);
     assert_non_null(strstr(result->out, "searching"));
@@ -295,6 +318,7 @@ static void test_signal_line_says_how_to_go_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_drawing_breaks_a_long_silence),
         CASE(test_train),
         CASE(test_whole_run),
         CASE(test_weights_score_the_same_again),

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 import fcntl
 
 clade = os.path.abspath(sys.argv[1])
@@ -151,20 +152,65 @@ def check_elsewhere(room):
     def run(*options):
         name = "out" + "".join(options).strip("-")
         result = subprocess.run([clade, "run", f"{room}/search.ini", "--out", f"{room}/runs/{name}",
-                                 *options], capture_output=True, check=True)
+                                 "--set", "confirm.seeds=2", "--set", "confirm.finalists=1", *options],
+                                capture_output=True, check=True)
         check("no result", b"best genome " in result.stdout)
         check("codes", b"\x1b" not in result.stderr and b"\r" not in result.stderr)
         return result.stderr.decode().splitlines()
     dated = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d "
     lines = run()
-    check("lines: %s" % lines, len(lines) == 2 and all(
-        re.search(dated + "generation [01]: 2 evaluated", line) for line in lines))
+    out = re.escape(f"{room}/runs/out")
+    expected = [f"run {out} begins; reads the images in {re.escape(room)}$",
+                f"run {out}: 2 slots on .+$",
+                "search begins: 0 of 4 candidates have ended, 2 are a generation$",
+                "generation 0: 2 evaluated, 0 failed, best .*; search [23]/4, overall best ",
+                "generation 1: 2 evaluated, 0 failed, best .*; search 4/4, overall best ",
+                "confirm begins: 0 of 2 trainings have ended, 500 epochs each, .* left$",
+                r"c00000\d is confirmed under seed [12]: validation accuracy [01]\.\d{4}; confirm [12]/2",
+                r"c00000\d is confirmed under seed [12]: validation accuracy [01]\.\d{4}; confirm 2/2",
+                "test begins: 0 of 2 networks have met the test images$"]
+    check("lines: %s" % lines, len(lines) == len(expected) and all(
+        re.search(dated + pattern, line) for pattern, line in zip(expected, lines)))
     check("quiet", run("-q") == [])
     lines = run("--verbose")
     check("verbose: %s" % lines, all(re.search(dated, line) for line in lines)
           and re.search(dated + "info reads the training images", lines[0])
           and has(lines, dated + "info stage confirm", dated + "debug worker 1 starts on slot 0",
                   dated + "generation 1: "))
+
+
+def check_first_line(room):
+    """It is there before anything that takes time: here the images never come."""
+    os.mkfifo(f"{room}/never")
+    waits = []
+    for _ in range(5):
+        began = time.monotonic()
+        with subprocess.Popen([clade, "run", f"{room}/search.ini", "--set", "data.train_images=never"],
+                              stderr=subprocess.PIPE, cwd=room) as run:
+            line = run.stderr.readline().decode()
+            waits.append(time.monotonic() - began)
+            run.kill()
+        check("first line: %r" % line,
+              re.search(f"^[-0-9]+T[:0-9]+ a run in runs begins; reads the images in {re.escape(room)}$",
+                        line))
+    check("the first line takes %s s" % waits, min(waits) < 0.1)
+
+
+def check_goes_on(room):
+    stopped = [clade, "run", f"{room}/search.ini", "--out", f"{room}/stopped",
+               "--set", "search.cycles=12"]
+    with subprocess.Popen(stopped, stderr=subprocess.PIPE) as run:
+        while b"generation 0: " not in run.stderr.readline():
+            pass
+        run.terminate()
+        run.stderr.read()
+    check("stopped: %d" % run.returncode, run.returncode == 75)
+    lines = subprocess.run([clade, "run", "--resume", f"{room}/stopped"], capture_output=True,
+                           check=True).stderr.decode().splitlines()
+    first = re.search(r"run \S+/stopped goes on, (\d+) candidates have ended; reads the images in ",
+                      lines[0])
+    check("goes on: %s" % lines, first and has(
+        lines, f"search goes on: {first[1]} of 12 candidates have ended, 2 are a generation$"))
 
 
 def listing(command, *arguments):
@@ -217,5 +263,7 @@ with tempfile.TemporaryDirectory() as place:
     check_block(place)
     check_one_line(place)
     check_elsewhere(place)
+    check_first_line(place)
+    check_goes_on(place)
     check_status(place)
     check_log(place)
