@@ -163,7 +163,7 @@ def check_elsewhere(room):
     expected = [f"run {out} begins; reads the images in {re.escape(room)}$",
                 f"run {out}: 2 slots on .+$",
                 "search begins: 0 of 4 candidates have ended, 2 are a generation$",
-                "generation 0: 2 evaluated, 0 failed, best .*; search [23]/4, overall best ",
+                "generation 0: 2 evaluated, 0 failed, best .*; search [234]/4, overall best ",
                 "generation 1: 2 evaluated, 0 failed, best .*; search 4/4, overall best ",
                 "confirm begins: 0 of 2 trainings have ended, 500 epochs each, .* left$",
                 r"c00000\d is confirmed under seed [12]: validation accuracy [01]\.\d{4}; confirm [12]/2",
