@@ -21,8 +21,10 @@ enum { DEVICE_TEXT_SIZE = 128 };
 
 struct device_info {
     int platform, device;
+    /* Texts of the driver, with control characters and quotes replaced: */
     char platform_name[DEVICE_TEXT_SIZE];
-    char name[DEVICE_TEXT_SIZE]; /* control characters and quotes replaced */
+    char platform_version[DEVICE_TEXT_SIZE]; /* CL_PLATFORM_VERSION */
+    char name[DEVICE_TEXT_SIZE];
     char driver[DEVICE_TEXT_SIZE];
     char version[DEVICE_TEXT_SIZE]; /* CL_DEVICE_VERSION */
     cl_device_type type;

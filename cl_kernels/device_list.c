@@ -62,6 +62,8 @@ enum error device_query(struct device_info *info, cl_platform_id platform, cl_de
     cl_ulong global = 0, largest = 0, local = 0;
     cl_int code = platform_text(info->platform_name, platform, CL_PLATFORM_NAME);
     if (code == CL_SUCCESS)
+        code = platform_text(info->platform_version, platform, CL_PLATFORM_VERSION);
+    if (code == CL_SUCCESS)
         code = device_text(info->name, id, CL_DEVICE_NAME);
     if (code == CL_SUCCESS)
         code = device_text(info->driver, id, CL_DRIVER_VERSION);

@@ -168,6 +168,16 @@ struct rung_record {
     bool off;                           /* switched off */
 };
 
+/* What a device's driver said of it when a worker began; texts from outside, one line each. */
+enum { DEVICE_VERSION_SIZE = 128, DEVICE_VERSIONS_SIZE = 256 };
+struct device_version {
+    char device[CANDIDATE_DEVICE_SIZE];         /* its name, as candidates have it */
+    char platform[DEVICE_VERSION_SIZE];         /* its name */
+    char platform_version[DEVICE_VERSION_SIZE]; /* CL_PLATFORM_VERSION */
+    char driver_version[DEVICE_VERSION_SIZE];   /* CL_DRIVER_VERSION */
+    char device_version[DEVICE_VERSION_SIZE];   /* CL_DEVICE_VERSION */
+};
+
 /* What one device did. */
 struct device_usage {
     char name[CANDIDATE_DEVICE_SIZE];
@@ -176,6 +186,10 @@ struct device_usage {
     int failed;          /* of them */
     double busy_s;       /* sum over the attempts */
     double images_per_s; /* mean of the scored attempts, a worker; NAN when there is none */
+    /* As in struct device_version; different ones, after an update in the run, with "; " between.
+     */
+    char platform[DEVICE_VERSIONS_SIZE], platform_version[DEVICE_VERSIONS_SIZE];
+    char driver_version[DEVICE_VERSIONS_SIZE], device_version[DEVICE_VERSIONS_SIZE];
 };
 
 /* One pass of one training over its images: a point of a learning curve. */

@@ -155,11 +155,13 @@ static void put_settings(struct text *out, const struct report *report)
 {
     struct text ini = {0};
     settings_print(&ini, report->settings, NULL);
-    text_append(out, "<h2>Settings and version</h2><p>clade ");
+    text_append(out, "<h2>Settings and versions</h2><p>clade ");
     html_put(out, report->version);
     text_append(out, ", data from <code>");
     html_put(out, report->settings->data.dir);
-    text_append(out, "</code>.</p><details><summary>All settings</summary><pre>");
+    text_append(out, "</code>.</p>\n");
+    html_put_versions(out, report);
+    text_append(out, "<details><summary>All settings</summary><pre>");
     html_put(out, ini.data != NULL ? ini.data : "");
     text_append(out, "</pre></details>\n");
     out->failed = out->failed || ini.failed;

@@ -35,6 +35,7 @@ void html_put_generations(struct text *out, const struct report *report);
 void html_put_curves(struct text *out, const struct report *report);
 void html_put_operators(struct text *out, const struct report *report);
 void html_put_rungs(struct text *out, const struct report *report); /* nothing without rungs */
+void html_put_versions(struct text *out, const struct report *report);
 void html_put_devices(struct text *out, const struct report *report);
 
 #endif

@@ -277,6 +277,28 @@ static void put_failures(struct text *out, const struct report *report)
     text_append(out, "</table></div>\n");
 }
 
+void html_put_versions(struct text *out, const struct report *report)
+{
+    if (report->device_count == 0)
+        return;
+    text_append(out,
+                "<div class=\"scroll\"><table><tr><th>device</th><th>platform</th><th>platform "
+                "version</th><th>driver version</th><th>device version</th></tr>\n");
+    for (size_t i = 0; i < report->device_count; i++) {
+        const struct device_usage *device = &report->devices[i];
+        const char *const texts[] = {device->name, device->platform, device->platform_version,
+                                     device->driver_version, device->device_version};
+        text_append(out, "<tr>");
+        for (size_t j = 0; j < sizeof texts / sizeof texts[0]; j++) {
+            text_append(out, "<td>");
+            html_put(out, texts[j]);
+            text_append(out, "</td>");
+        }
+        text_append(out, "</tr>\n");
+    }
+    text_append(out, "</table></div>\n");
+}
+
 void html_put_devices(struct text *out, const struct report *report)
 {
     text_append(out, "<h2>Devices</h2><p class=\"key dim\">Time in each slot:<span "

@@ -297,9 +297,31 @@ static void write_devices(struct text *out, const struct report *report)
     text_append(out, "\n");
 }
 
+static void write_versions(struct text *out, const struct report *report)
+{
+    if (report->device_count == 0)
+        return;
+    text_append(out, "| device | platform | platform version | driver version | device version |\n"
+                     "|---|---|---|---|---|\n");
+    for (size_t i = 0; i < report->device_count; i++) {
+        const struct device_usage *device = &report->devices[i];
+        const char *const texts[] = {device->name, device->platform, device->platform_version,
+                                     device->driver_version, device->device_version};
+        for (size_t j = 0; j < sizeof texts / sizeof texts[0]; j++) {
+            text_append(out, "| ");
+            report_put_outside(out, texts[j]);
+            text_append(out, " ");
+        }
+        text_append(out, "|\n");
+    }
+    text_append(out, "\n");
+}
+
 static void write_settings(struct text *out, const struct report *report)
 {
-    text_printf(out, "## Settings\n\nclade %s, with `settings.ini`:\n\n```ini\n", report->version);
+    text_append(out, "## Settings and versions\n\n");
+    write_versions(out, report);
+    text_printf(out, "clade %s, with `settings.ini`:\n\n```ini\n", report->version);
     settings_print(out, report->settings, NULL);
     text_append(out, "```\n\n");
 }

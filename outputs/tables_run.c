@@ -116,6 +116,26 @@ GETTER(device_images_per_s, struct device_usage)
     set_number(cell, r->images_per_s);
 }
 
+GETTER(device_platform, struct device_usage)
+{
+    set_text(cell, r->platform);
+}
+
+GETTER(device_platform_version, struct device_usage)
+{
+    set_text(cell, r->platform_version);
+}
+
+GETTER(device_driver_version, struct device_usage)
+{
+    set_text(cell, r->driver_version);
+}
+
+GETTER(device_version, struct device_usage)
+{
+    set_text(cell, r->device_version);
+}
+
 static const struct column device_columns[] = {
     SCHEMA_AND_RUN,
     {"device", COLUMN_TEXT, "", "OpenCL device, as in candidates.csv", device_name},
@@ -126,6 +146,12 @@ static const struct column device_columns[] = {
     {"images_per_s", COLUMN_NUMBER, "images/s",
      "training images a second in one worker, mean of the attempts with a score",
      device_images_per_s},
+    {"platform", COLUMN_TEXT, "", "OpenCL platform, as its driver calls it", device_platform},
+    {"platform_version", COLUMN_TEXT, "",
+     "what the driver says; after an update in the run all of them, with \"; \" between",
+     device_platform_version},
+    {"driver_version", COLUMN_TEXT, "", "the same", device_driver_version},
+    {"device_version", COLUMN_TEXT, "", "the same", device_version},
 };
 
 const struct table devices_table = {"devices.csv",

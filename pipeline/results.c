@@ -23,6 +23,7 @@ enum error results_load(struct results *results, struct store *store)
     TRY(store_read_baseline_attempts(&results->baseline, &results->baseline_count, store));
     TRY(store_read_confirmations(&results->confirmations, &results->confirmation_count, store));
     TRY(store_read_curves(&results->epochs, &results->epoch_count, store));
+    TRY(store_read_versions(&results->versions, &results->version_count, store));
     TRY(report_make(&results->report,
                     &(struct report_input){.run = results->run.name,
                                            .version = PROGRAM_VERSION,
@@ -36,7 +37,9 @@ enum error results_load(struct results *results, struct store *store)
                                            .confirmations = results->confirmations,
                                            .confirmation_count = results->confirmation_count,
                                            .epochs = results->epochs,
-                                           .epoch_count = results->epoch_count}));
+                                           .epoch_count = results->epoch_count,
+                                           .versions = results->versions,
+                                           .version_count = results->version_count}));
     if (results->report.first != NULL)
         TRY(store_read_weights(&results->weights, &results->weight_count, store,
                                results->report.first->deployed->candidate,
@@ -52,6 +55,7 @@ void results_free(struct results *results)
     free(results->attempts);
     free(results->baseline);
     free(results->epochs);
+    free(results->versions);
     free(results->weights);
     *results = (struct results){0};
 }

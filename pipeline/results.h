@@ -20,6 +20,8 @@ struct results {
     size_t confirmation_count;
     struct epoch_record *epochs;
     size_t epoch_count;
+    struct device_version *versions;
+    size_t version_count;
     float *weights; /* of report.first, as store_read_weights() gives them; NULL without one */
     size_t weight_count;
     struct report report; /* borrows from the above: do not move a struct results */

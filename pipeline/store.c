@@ -402,12 +402,17 @@ enum error store_read_settings(struct text *ini, struct store *store)
     return text_status(ini);
 }
 
-enum error store_add_worker(int64_t *worker, struct store *store, int slot, const char *device)
+enum error store_add_worker(int64_t *worker, struct store *store, int slot,
+                            const struct device_version *device)
 {
     store_use(store, STATEMENT_ADD_WORKER);
     store_bind_int(store, 1, slot);
-    store_bind_text(store, 2, device);
+    store_bind_text(store, 2, device->device);
     store_bind_int(store, 3, clock_utc_us());
+    store_bind_text(store, 4, device->platform);
+    store_bind_text(store, 5, device->platform_version);
+    store_bind_text(store, 6, device->driver_version);
+    store_bind_text(store, 7, device->device_version);
     enum error err = store_execute(NULL, store, "write a worker");
     *worker = sqlite3_last_insert_rowid(store->database);
     return err;

@@ -278,7 +278,12 @@ enum error store_add_tuning(struct store *store, const char *key, const char *te
 enum error store_read_tuning(struct text *text, struct store *store, const char *key);
 
 /* Opens a row for a worker that is about to be started. */
-enum error store_add_worker(int64_t *worker, struct store *store, int slot, const char *device);
+enum error store_add_worker(int64_t *worker, struct store *store, int slot,
+                            const struct device_version *device);
+
+/* What the workers' rows say of devices, each once, in the order of the first worker. *list is
+   freed with free(). */
+enum error store_read_versions(struct device_version **list, size_t *count, struct store *store);
 
 enum error store_read_workers(struct worker_row **list, size_t *count, struct store *store);
 

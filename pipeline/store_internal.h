@@ -131,7 +131,11 @@
                    "ON j.id = e.job JOIN attempts a ON a.job = e.job AND a.attempt = e.attempt "   \
                    "WHERE a.status <> 'running' AND j.kind <> 2 "                                  \
                    "ORDER BY e.job, e.attempt, e.epoch")                                           \
-    X(ADD_WORKER, "INSERT INTO workers (slot, device, started_utc_us) VALUES (?1, ?2, ?3)")        \
+    X(ADD_WORKER, "INSERT INTO workers (slot, device, started_utc_us, platform, "                  \
+                  "platform_version, driver_version, device_version) VALUES (?1, ?2, ?3, ?4, ?5, " \
+                  "?6, ?7)")                                                                       \
+    X(READ_VERSIONS, "SELECT device, platform, platform_version, driver_version, device_version "  \
+                     "FROM workers GROUP BY 1, 2, 3, 4, 5 ORDER BY min(id)")                       \
     X(READ_WORKERS, "SELECT w.id, w.slot, w.device, w.started_utc_us, w.ended_utc_us, w.ending, "  \
                     "(SELECT count(*) FROM attempts a WHERE a.worker = w.id AND a.status IN "      \
                     "('done', 'diverged', 'too_big', 'timeout')) FROM workers w ORDER BY w.id")    \

@@ -391,3 +391,24 @@ enum error store_read_workers(struct worker_row **list, size_t *count, struct st
     *list = rows;
     return err;
 }
+
+static enum error read_version(void *row, struct store *store)
+{
+    struct device_version *version = row;
+    store_column_text(version->device, sizeof version->device, store, 0);
+    store_column_text(version->platform, sizeof version->platform, store, 1);
+    store_column_text(version->platform_version, sizeof version->platform_version, store, 2);
+    store_column_text(version->driver_version, sizeof version->driver_version, store, 3);
+    store_column_text(version->device_version, sizeof version->device_version, store, 4);
+    return ERR_NONE;
+}
+
+enum error store_read_versions(struct device_version **list, size_t *count, struct store *store)
+{
+    void *rows;
+    store_use(store, STATEMENT_READ_VERSIONS);
+    enum error err =
+        read_all(&rows, count, sizeof **list, store, read_version, NULL, "read the versions");
+    *list = rows;
+    return err;
+}

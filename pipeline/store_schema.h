@@ -4,7 +4,7 @@
 
 enum {
     STORE_APPLICATION = 0x434c4144, /* "CLAD", PRAGMA application_id */
-    STORE_VERSION = 11              /* PRAGMA user_version */
+    STORE_VERSION = 12              /* PRAGMA user_version */
 };
 
 /* Status columns hold the words of CANDIDATE_STATUS_TABLE; seeds are the 64 bits of an unsigned
@@ -45,6 +45,8 @@ enum {
     "  BEGIN SELECT RAISE(ABORT, 'a test before the last training has ended'); END;"               \
     "CREATE TABLE workers ("                                                                       \
     "  id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, device TEXT NOT NULL,"                       \
+    "  platform TEXT NOT NULL, platform_version TEXT NOT NULL, driver_version TEXT NOT NULL,"      \
+    "  device_version TEXT NOT NULL,"                                                              \
     "  started_utc_us INTEGER NOT NULL, ended_utc_us INTEGER, ending TEXT);"                       \
     "CREATE TABLE attempts ("                                                                      \
     "  job INTEGER NOT NULL REFERENCES jobs (id), attempt INTEGER NOT NULL,"                       \

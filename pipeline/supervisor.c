@@ -119,12 +119,24 @@ static void enter(struct seat *seat, enum seat_state state)
     seat->since_s = clock_monotonic_s();
 }
 
+static void describe(struct device_version *version, const struct device_info *info)
+{
+    snprintf(version->device, sizeof version->device, "%s", info->name);
+    snprintf(version->platform, sizeof version->platform, "%s", info->platform_name);
+    snprintf(version->platform_version, sizeof version->platform_version, "%s",
+             info->platform_version);
+    snprintf(version->driver_version, sizeof version->driver_version, "%s", info->driver);
+    snprintf(version->device_version, sizeof version->device_version, "%s", info->version);
+}
+
 static enum error start(struct supervisor *s, size_t i)
 {
     enum error err = ERR_NONE;
     struct seat *seat = &s->seats[i];
     const struct slot *slot = &s->plan.slots[i];
-    TRY(store_add_worker(&seat->worker, s->plan.store, (int)i, slot->device.info.name));
+    struct device_version version;
+    describe(&version, &slot->device.info);
+    TRY(store_add_worker(&seat->worker, s->plan.store, (int)i, &version));
     TRY(worker_start(&seat->process, s->plan.directory, seat->worker, slot, s->plan.log,
                      s->plan.images));
     enter(seat, SEAT_STARTING);

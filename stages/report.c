@@ -255,6 +255,7 @@ enum error report_make(struct report *report, const struct report_input *input)
     TRY(timeline_make(report));
     TRY(take_memory(report));
     TRY(summarise_devices(&report->devices, &report->device_count, candidates, count));
+    describe_devices(report->devices, report->device_count, input->versions, input->version_count);
 out:
     if (err != ERR_NONE)
         report_free(report);

@@ -21,6 +21,8 @@ struct report_input {
     size_t confirmation_count;
     const struct epoch_record *epochs; /* in the order of jobs; may be none */
     size_t epoch_count;
+    const struct device_version *versions; /* in the order of their first use; may be none */
+    size_t version_count;
 };
 
 /*

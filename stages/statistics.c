@@ -1,6 +1,7 @@
 #include "stages/statistics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -307,6 +308,33 @@ out:
     *usage = all;
     *usage_count = n;
     return ERR_NONE;
+}
+
+/* Unless it is one of those that are there; what does not fit any more is left out. */
+static void add_version(char list[DEVICE_VERSIONS_SIZE], const char *version)
+{
+    size_t size = strlen(version), end = strlen(list);
+    for (const char *at = list; size > 0 && (at = strstr(at, version)) != NULL; at++) {
+        bool begins = at == list || (at >= list + 2 && strncmp(at - 2, "; ", 2) == 0);
+        if (begins && (at[size] == '\0' || strncmp(at + size, "; ", 2) == 0))
+            return;
+    }
+    if (size > 0 && end + 2 + size < DEVICE_VERSIONS_SIZE)
+        snprintf(list + end, DEVICE_VERSIONS_SIZE - end, "%s%s", end > 0 ? "; " : "", version);
+}
+
+void describe_devices(struct device_usage *usage, size_t usage_count,
+                      const struct device_version *versions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t d = 0; d < usage_count; d++) {
+            if (strcmp(usage[d].name, versions[i].device) != 0)
+                continue;
+            add_version(usage[d].platform, versions[i].platform);
+            add_version(usage[d].platform_version, versions[i].platform_version);
+            add_version(usage[d].driver_version, versions[i].driver_version);
+            add_version(usage[d].device_version, versions[i].device_version);
+        }
 }
 
 enum error score_classes(struct class_score **scores, const uint32_t *confusion, int classes)

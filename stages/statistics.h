@@ -68,6 +68,10 @@ enum error summarise_generations(struct generation **generations, size_t *genera
 enum error summarise_devices(struct device_usage **usage, size_t *usage_count,
                              const struct candidate *candidates, size_t count);
 
+/* Fills in what the drivers of these devices said, from the first to the last. */
+void describe_devices(struct device_usage *usage, size_t usage_count,
+                      const struct device_version *versions, size_t count);
+
 /*
  * Scores of the classes from a confusion matrix [classes][classes] (row: true class); *scores is
  * malloc'ed.

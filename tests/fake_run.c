@@ -132,6 +132,16 @@ int main(int argc, char **argv)
                                                            .seconds = 12,
                                                            .images_per_s = 4000.125};
     }
+    struct device_version versions[LANES];
+    for (int i = 0; i < LANES; i++) {
+        snprintf(versions[i].device, sizeof versions[i].device, "%s", devices[i]);
+        strcpy(versions[i].platform, "=Portable Computing Language</td>");
+        strcpy(versions[i].platform_version,
+               "OpenCL 3.0 PoCL 5.0-debian Linux, None+Asserts, RELOC, "
+               "SPIR, LLVM 16.0.6, SLEEF, DISTRO, POCL_DEBUG");
+        strcpy(versions[i].driver_version, "5.0-debian");
+        strcpy(versions[i].device_version, "OpenCL 3.0 PoCL HSTR: cpu-x86_64-pc-linux-gnu-skylake");
+    }
     struct report report;
     enum error err =
         report_make(&report, &(struct report_input){.run = "=2+3</title><script>alert(1)</script>",
@@ -143,7 +153,9 @@ int main(int argc, char **argv)
                                                     .confirmations = confirmations,
                                                     .confirmation_count = CONFIRMATIONS,
                                                     .epochs = epochs,
-                                                    .epoch_count = CONFIRMATIONS * EPOCHS});
+                                                    .epoch_count = CONFIRMATIONS * EPOCHS,
+                                                    .versions = versions,
+                                                    .version_count = LANES});
     char parent[4096];
     snprintf(parent, sizeof parent, "%s/..", argv[1]);
     if (err == ERR_NONE)

@@ -85,7 +85,9 @@ void fixture_add(struct store *store, int64_t first, int64_t count)
 int64_t fixture_worker(struct store *store)
 {
     int64_t worker;
-    OK(store_add_worker(&worker, store, 0, "Some CPU, 3.1"));
+    static const struct device_version version = {"Some CPU, 3.1", "a platform", "OpenCL 3.0",
+                                                  "5.0", "OpenCL 1.2"};
+    OK(store_add_worker(&worker, store, 0, &version));
     return worker;
 }
 

@@ -149,6 +149,7 @@ static void test_list(void **state)
         assert_true(d->platform >= 0 && d->device >= 0);
         assert_true(d->platform_name[0] != '\0' && d->name[0] != '\0' && d->driver[0] != '\0');
         assert_non_null(strstr(d->version, "OpenCL"));
+        assert_non_null(strstr(d->platform_version, "OpenCL"));
         assert_true(d->compute_units >= 1 && d->max_work_group >= 1);
         assert_true(d->global_bytes > 0 && d->local_bytes > 0);
         assert_true(d->max_buffer_bytes > 0 && d->max_buffer_bytes <= d->global_bytes);

@@ -122,6 +122,10 @@ static void writes_the_report(void **state)
     struct run *run = make_run();
     struct report report;
     struct text text = {0};
+    static const struct device_version version = {"PoCL | cpu", "Portable", "OpenCL 3.0 <b>", "3.1",
+                                                  "a_b"};
+    run->input.versions = &version;
+    run->input.version_count = 1;
     assert_int_equal(report_make(&report, &run->input), ERR_NONE);
     report_markdown(&text, &report);
     assert_int_equal(text_status(&text), ERR_NONE);
@@ -149,6 +153,7 @@ static void writes_the_report(void **state)
                       "1 candidates have a genome that an earlier one has, and were trained");
     assert_has(&text, "| attempts lost | 1 |");
     assert_has(&text, "| PoCL \\| cpu | 2 | 7 | 2 | 56 s | 500 |");
+    assert_has(&text, "| PoCL \\| cpu | Portable | OpenCL 3.0 &lt;b> | 3.1 | a\\_b |\n");
     assert_has(&text, "\nclade 0.1.0, with");
     assert_has(&text, "\n[search]\n");
     assert_null(strstr(text.data, "nan"));
@@ -197,6 +202,10 @@ static void writes_the_page(void **state)
     struct report report;
     struct text text = {0};
     strcpy(run->candidates[0].device, "</script><b>");
+    static const struct device_version version = {"</script><b>", "<i>", "OpenCL 3.0", "3.1 & more",
+                                                  "<script>"};
+    run->input.versions = &version;
+    run->input.version_count = 1;
     run->input.run = "a</title>&";
     strcpy(run->settings.data.class_names, "<i>,b|c,2,3,4,5,6,7,8,9");
     struct miss miss = {77, 0, 6, 0.875};
@@ -213,6 +222,8 @@ static void writes_the_page(void **state)
     assert_has(&text, "<b>0.9500</b><span>test accuracy");
     assert_has(&text, "<b>35,450</b><span>parameters");
     assert_has(&text, "<td>&#60;/script&#62;&#60;b&#62;</td>");
+    assert_has(&text, "<td>&#60;/script&#62;&#60;b&#62;</td><td>&#60;i&#62;</td><td>OpenCL 3.0</td>"
+                      "<td>3.1 &#38; more</td><td>&#60;script&#62;</td></tr>");
     assert_has(&text, "\"\\u003c/script\\u003e\\u003cb\\u003e\"");
     assert_has(&text, "\" alt=\"test image 77\"");
     assert_has(&text, "<b>&#60;i&#62;</b><span>said 6</span><span>87.5 %</span></li>");

@@ -232,6 +232,28 @@ static void sums_up_devices(void **state)
     assert_string_equal(usage[1].name, "gpu");
     assert_int_equal(usage[1].workers, 1);
     assert_int_equal(usage[1].attempts, 1);
+
+    /* The driver of one was brought up to date, to a version whose text the old one has in it. */
+    static const struct device_version versions[] = {
+        {"cpu", "PoCL", "OpenCL 3.0", "3.11", "HSTR"},
+        {"cpu", "PoCL", "OpenCL 3.0", "3.1", "HSTR"},
+        {"cpu", "PoCL", "OpenCL 3.0", "3.11", "pthread"},
+        {"another", "x", "x", "x", "x"},
+    };
+    describe_devices(usage, count, versions, 4);
+    assert_string_equal(usage[0].platform, "PoCL");
+    assert_string_equal(usage[0].platform_version, "OpenCL 3.0");
+    assert_string_equal(usage[0].driver_version, "3.11; 3.1");
+    assert_string_equal(usage[0].device_version, "HSTR; pthread");
+    assert_string_equal(usage[1].driver_version, "");
+
+    /* No more than there is room for. */
+    struct device_version longer = {.device = "gpu"};
+    for (char c = 'a'; c <= 'f'; c++) {
+        memset(longer.driver_version, c, DEVICE_VERSION_SIZE - 1);
+        describe_devices(usage, count, &longer, 1);
+    }
+    assert_int_equal(strlen(usage[1].driver_version), 127);
     free(usage);
 }
 

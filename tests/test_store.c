@@ -133,6 +133,22 @@ static void test_rows_round_trip(void **state)
     assert_int_equal(workers[0].committed, 1);
     assert_int_equal(workers[0].ended_utc_us, 0);
     free(workers);
+
+    /* The second worker says the same, the third one has a newer driver. */
+    struct device_version newer = {"Some CPU, 3.1", "a platform", "OpenCL 3.0", "6.0",
+                                   "OpenCL 1.2"};
+    fixture_worker(store);
+    OK(store_add_worker(&worker, store, 0, &newer));
+    struct device_version *versions;
+    OK(store_read_versions(&versions, &count, store));
+    assert_int_equal(count, 2);
+    assert_string_equal(versions[0].device, "Some CPU, 3.1");
+    assert_string_equal(versions[0].platform, "a platform");
+    assert_string_equal(versions[0].platform_version, "OpenCL 3.0");
+    assert_string_equal(versions[0].driver_version, "5.0");
+    assert_string_equal(versions[0].device_version, "OpenCL 1.2");
+    assert_string_equal(versions[1].driver_version, "6.0");
+    free(versions);
     OK(store_add_event(store, LOG_WARNING, "it's \"quoted\""));
     OK(store_close(store));
 }

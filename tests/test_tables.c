@@ -40,7 +40,8 @@ static void headers_are_kept(void **state)
         "redraws,earlier_trainings,earlier_accuracy,earlier_deviation,rung\r\n",
         "schema,run,rung,epochs,train_images,scored,promoted,pairs,spearman,spearman_p,kendall,"
         "kendall_p,off\r\n",
-        "schema,run,device,workers,attempts,failed,busy_s,images_per_s\r\n",
+        "schema,run,device,workers,attempts,failed,busy_s,images_per_s,platform,platform_version,"
+        "driver_version,device_version\r\n",
         "schema,run,stage,candidate,replicate,attempt,epoch,train_loss,train_accuracy,duration_s,"
         "images_per_s\r\n",
         "schema,run,started_utc,state,elapsed_s,busy_s,confirm_s,cycles,ended,evaluated,algorithm,"
@@ -134,6 +135,27 @@ static void writes_candidates(void **state)
     for (int i = 19; i <= 23; i++)
         assert_string_equal(parsed.cells[i], "");
     parsed_free(&parsed);
+    csv_free_rows(&rows);
+}
+
+/* What drivers say is text from outside, as their names are. */
+static void writes_devices(void **state)
+{
+    (void)state;
+    struct table_context context = {.run = "night"};
+    struct device_usage device = {.name = "cpu",
+                                  .workers = 2,
+                                  .attempts = 9,
+                                  .failed = 1,
+                                  .busy_s = 2.5,
+                                  .images_per_s = NAN,
+                                  .platform = "=cmd()",
+                                  .platform_version = "OpenCL 3.0, \"PoCL\"",
+                                  .driver_version = "3.1"};
+    struct csv_rows rows = {0};
+    table_row(&rows, &devices_table, &device, &context);
+    assert_string_equal(rows.text.data, "1,\"night\",\"cpu\",2,9,1,2.500000,,\"'=cmd()\","
+                                        "\"OpenCL 3.0, \"\"PoCL\"\"\",\"'3.1\",\r\n");
     csv_free_rows(&rows);
 }
 
@@ -372,17 +394,12 @@ static void column_names_are_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(headers_are_kept),
-        cmocka_unit_test(writes_candidates),
-        cmocka_unit_test(writes_generations),
-        cmocka_unit_test(writes_the_front),
-        cmocka_unit_test(writes_operators),
-        cmocka_unit_test(writes_rungs),
-        cmocka_unit_test(writes_finalists),
-        cmocka_unit_test(writes_epochs),
-        cmocka_unit_test(describes_columns_for_programs),
-        cmocka_unit_test(writes_scores),
-        cmocka_unit_test(column_names_are_plain),
+        cmocka_unit_test(headers_are_kept),   cmocka_unit_test(writes_candidates),
+        cmocka_unit_test(writes_generations), cmocka_unit_test(writes_devices),
+        cmocka_unit_test(writes_the_front),   cmocka_unit_test(writes_operators),
+        cmocka_unit_test(writes_rungs),       cmocka_unit_test(writes_finalists),
+        cmocka_unit_test(writes_epochs),      cmocka_unit_test(describes_columns_for_programs),
+        cmocka_unit_test(writes_scores),      cmocka_unit_test(column_names_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

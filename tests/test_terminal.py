@@ -226,6 +226,18 @@ def check_status(room):
           and abs(status["test_accuracy"] - float(row["test_accuracy"])) < 1e-6)
 
 
+def check_versions(room):
+    with open(f"{room}/runs/block/devices.csv", newline="", encoding="ascii") as file:
+        device, = csv.DictReader(file)
+    with open(f"{room}/runs/block/report.html", encoding="utf-8") as file:
+        page = file.read()
+    for column in ("platform", "platform_version", "driver_version", "device_version"):
+        text = device[column].lstrip("'")
+        check(f"{column}: {device}", text and f"<td>{text}</td>" in page)
+    check(f"versions: {device}", device["platform_version"].startswith("OpenCL ")
+          and device["device_version"].startswith("OpenCL "))
+
+
 def check_log(room):
     names = ["block", "narrow50", "narrow100", "out", "outq", "outverbose"]
     shutil.copytree(f"{room}/runs/block", f"{room}/runs/20260131-021500")
@@ -266,4 +278,5 @@ with tempfile.TemporaryDirectory() as place:
     check_first_line(place)
     check_goes_on(place)
     check_status(place)
+    check_versions(place)
     check_log(place)
