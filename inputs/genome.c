@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/base/text.h"
+
 static const char *const activation_names[ACT_COUNT] = {"relu", "sigmoid", "tanh", "swish", "gelu"};
 
 const char *activation_name(enum activation activation)
@@ -72,11 +74,25 @@ static bool take_number(struct cursor *cursor, int most, int *value)
     return true;
 }
 
+static enum error no_activation(const struct cursor *cursor)
+{
+    char word[16], expected[96];
+    size_t n = 0;
+    for (; n + 1 < sizeof word && isalpha((unsigned char)cursor->at[n]); n++)
+        word[n] = (char)tolower((unsigned char)cursor->at[n]);
+    word[n] = '\0';
+    const char *nearest = text_nearest(word, activation_names, ACT_COUNT);
+    snprintf(expected, sizeof expected, "an activation (relu, sigmoid, tanh, swish or gelu%s%s%s)",
+             nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+             nearest != NULL ? "?" : "");
+    return fail(cursor, expected);
+}
+
 static enum error take_activation(struct cursor *cursor, enum activation *activation)
 {
     size_t n = strspn(cursor->at, "abcdefghijklmnopqrstuvwxyz");
     if (!activation_parse(activation, cursor->at, n))
-        return fail(cursor, "an activation (relu, sigmoid, tanh, swish or gelu)");
+        return no_activation(cursor);
     cursor->at += n;
     return ERR_NONE;
 }

@@ -42,10 +42,11 @@ static const char *parse_word(double *number, const struct setting *row, const c
     return not_known;
 }
 
-/* Items are separated by blanks, commas or both. */
+/* Items of lists are separated by blanks, commas or both. */
+static const char separators[] = " \t,";
+
 static const char *parse_list(struct int_list *list, const struct setting *row, const char *value)
 {
-    static const char separators[] = " \t,";
     struct int_list parsed = {0};
     for (const char *at = value + strspn(value, separators); *at != '\0';
          at += strspn(at, separators)) {
@@ -75,7 +76,7 @@ static const char *parse_list(struct int_list *list, const struct setting *row, 
 /* EPOCHS "x" ( IMAGES | "all" ), several of them with blanks or commas between; or "none". */
 static const char *parse_rungs(struct rung_list *list, const char *value)
 {
-    static const char separators[] = " \t,", wrong[] = "not a list of EPOCHSxIMAGES";
+    static const char wrong[] = "not a list of EPOCHSxIMAGES";
     struct rung_list parsed = {0};
     if (strcmp(value, "none") == 0)
         value = "";
@@ -334,4 +335,36 @@ void setting_allowed(struct text *out, const struct setting *row)
     }
     if (row->unit[0] != '\0')
         text_printf(out, " (%s)", row->unit);
+}
+
+void setting_meant(struct text *out, const struct setting *row, const char *value)
+{
+    static const char *const devices[] = {"all", "cpu", "gpu"};
+    const char *words[64], *word;
+    size_t count = 0;
+    if (row->type == SETTING_DEVICES)
+        for (; count < sizeof devices / sizeof devices[0]; count++)
+            words[count] = devices[count];
+    if (row->type == SETTING_WORD || row->type == SETTING_WORD_LIST)
+        for (; count < sizeof words / sizeof words[0] && (word = row->word((int)count)) != NULL;
+             count++)
+            words[count] = word;
+    for (const char *at = value + strspn(value, separators); *at != '\0';
+         at += strspn(at, separators)) {
+        char item[64];
+        double number;
+        size_t length = strcspn(at, separators);
+        /* All words are lower case. */
+        for (size_t i = 0; i <= length && i < sizeof item; i++)
+            item[i] = (char)(i < length ? tolower((unsigned char)at[i]) : '\0');
+        item[sizeof item - 1] = '\0';
+        bool known = row->type == SETTING_WORD_LIST && length < sizeof item &&
+                     strncmp(item, at, length) == 0 && parse_word(&number, row, item) == NULL;
+        const char *nearest = known ? NULL : text_nearest(item, words, count);
+        if (nearest != NULL)
+            text_printf(out, "; did you mean %s?", nearest);
+        if (!known)
+            return;
+        at += length;
+    }
 }

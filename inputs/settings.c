@@ -112,11 +112,13 @@ static enum error assign(struct settings *settings, struct settings_origins *ori
     const char *wrong = setting_parse(settings, &setting_table[i], value);
     if (wrong != NULL) {
         struct text allowed = {0};
+        setting_meant(&allowed, &setting_table[i], value);
+        text_append(&allowed, allowed.length > 0 ? " allowed: " : "; allowed: ");
         setting_allowed(&allowed, &setting_table[i]);
         char short_value[EXCERPT_SIZE];
         enum error err = text_status(&allowed);
         if (err == ERR_NONE)
-            err = error_set(ERR_USAGE, "%s: %s.%s = %s: %s; allowed: %s%s", location, section, key,
+            err = error_set(ERR_USAGE, "%s: %s.%s = %s: %s%s%s", location, section, key,
                             excerpt(short_value, value), wrong, allowed.data,
                             strchr(value, '#') != NULL || strchr(value, ';') != NULL
                                 ? "; a comment behind a value starts with a blank and \";\""

@@ -49,4 +49,8 @@ void setting_format(struct text *out, const struct settings *settings, const str
 /* Appends what is allowed: "a whole number from 1 to 64 (layers)". */
 void setting_allowed(struct text *out, const struct setting *row);
 
+/* For a value that setting_parse() refuses: where the first wrong word in it is near to a right
+   one, appends "; did you mean aging?". */
+void setting_meant(struct text *out, const struct setting *row, const char *value);
+
 #endif

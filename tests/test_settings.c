@@ -225,6 +225,28 @@ static void test_bad_values(void **state)
     }
 }
 
+/* Words as values, in a file and in --set: the nearest one, and all that there are. */
+static void test_bad_words(void **state)
+{
+    (void)state;
+    assert_refused("[search]\nalgorithm = agin\n", 2, "search.algorithm = agin: not one of",
+                   "; did you mean aging? allowed: one of aging, ");
+    assert_refused("[search]\nalgorithm = AGING\n", 2, "did you mean aging?", "");
+    assert_refused("[space]\nactivations = tanh, rellu swich\n", 2, "; did you mean relu? allowed",
+                   "");
+    assert_refused("[space]\nactivations = tanh Gelu\n", 2, "; did you mean gelu? allowed", "");
+    assert_refused("[devices]\nuse = cpus\n", 2, "; did you mean cpu? allowed: all, cpu", "");
+    /* Nothing is near, or near words are not what is wrong. */
+    assert_refused("[search]\nalgorithm = xyzzy-xyzzy\n", 2, "not one of the known words; allowed",
+                   "");
+    assert_refused("[space]\nactivations = relu relu\n", 2, "stands twice; allowed", "");
+    assert_refused("[training]\nepochs = five\n", 2, "not a whole number; allowed", "");
+    struct settings settings;
+    settings_defaults(&settings, NULL);
+    assert_int_equal(settings_apply(&settings, NULL, "search.algorithm=agin"), ERR_USAGE);
+    assert_non_null(strstr(error_message(), "did you mean aging?"));
+}
+
 static void test_bad_files(void **state)
 {
     (void)state;
@@ -490,11 +512,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),   cmocka_unit_test(test_table),
         cmocka_unit_test(test_file),       cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_long_lines), cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_print),      cmocka_unit_test(test_check),
-        cmocka_unit_test(test_times),      cmocka_unit_test(test_manual),
-        cmocka_unit_test(test_searches),
+        cmocka_unit_test(test_bad_values), cmocka_unit_test(test_bad_words),
+        cmocka_unit_test(test_bad_files),  cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_apply),      cmocka_unit_test(test_print),
+        cmocka_unit_test(test_check),      cmocka_unit_test(test_times),
+        cmocka_unit_test(test_manual),     cmocka_unit_test(test_searches),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
