@@ -28,6 +28,16 @@ enum error tuner_run(struct tuning *tuning, struct device *device, const struct 
                      size_t count, double seconds);
 
 /*
+ * Times CLBlast's products with its own parameters and then with other sets (gemm.h), as they are
+ * needed for the classes that CLBlast may convolve, for about `seconds`, and replaces the products
+ * of the tuning; classes in which CLBlast was timed with other parameters are removed. Nothing
+ * happens where CLBlast may convolve none. Leaves the device with the last set,
+ * so it is for a process that ends soon: CLBlast cannot be told to use its own again.
+ */
+enum error tuner_products(struct tuning *tuning, struct device *device,
+                          const struct tune_class *classes, size_t count, double seconds);
+
+/*
  * Makes sure that the device's tuning on disk has all the classes, and gives it to the device.
  * Waits for another process that tunes the same device. `again`: classes are timed though they are
  * there; `untimed`: also those for which there was no time before. Where nothing can be kept on
@@ -38,6 +48,7 @@ struct tuner_request {
     size_t count;
     double seconds;
     bool again, untimed;
+    bool products; /* sets of parameters for CLBlast (tuner_products()) instead of the classes */
 };
 enum error tuner_prepare(struct device *device, const struct tuner_request *request);
 

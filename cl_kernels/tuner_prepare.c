@@ -15,14 +15,14 @@ static enum error give(struct device *device, struct tuning *tuning)
     *own = *tuning;
     *tuning = (struct tuning){0};
     device_set_tuning(device, own);
-    return ERR_NONE;
+    return gemm_use(device, tuning_product(own));
 }
 
 enum error tuner_use(struct device *device)
 {
     struct tuning tuning;
     enum error err = tuning_load(&tuning, device);
-    if (err == ERR_NONE && tuning.count > 0)
+    if (err == ERR_NONE && (tuning.count > 0 || tuning.product_count > 0))
         err = give(device, &tuning);
     tuning_free(&tuning);
     return err;
@@ -57,12 +57,48 @@ static enum error select_classes(struct tune_class **selected, size_t *count,
     return ERR_NONE;
 }
 
+static bool products_are_timed(const struct tuning *tuning)
+{
+    for (int i = 0; i < tuning->product_count; i++)
+        if (tuning->products[i].status == TUNE_UNTIMED)
+            return false;
+    return tuning->product_count > 0;
+}
+
+/* Classes or products, as it is asked. *changed: something was timed. */
+static enum error time_request(bool *changed, struct tuning *tuning, struct device *device,
+                               const struct tuner_request *request)
+{
+    enum error err = ERR_NONE;
+    struct tune_class *classes = NULL;
+    size_t count;
+    if (request->products) {
+        *changed = request->again || !products_are_timed(tuning);
+        if (*changed)
+            err =
+                tuner_products(tuning, device, request->classes, request->count, request->seconds);
+        return err;
+    }
+    TRY(gemm_use(device, tuning_product(tuning)));
+    TRY(select_classes(&classes, &count, tuning, request));
+    *changed = count > 0;
+    if (*changed) {
+        log_event(LOG_INFO,
+                  "tuning %zu kinds of convolutions for %s, about %.0f s; this is done "
+                  "once",
+                  count, device_get_info(device)->name, request->seconds);
+        TRY(tuner_run(tuning, device, classes, count, request->seconds));
+    }
+out:
+    free(classes);
+    return err;
+}
+
 enum error tuner_prepare(struct device *device, const struct tuner_request *request)
 {
     enum error err = ERR_NONE;
     struct tuning tuning = {0};
-    struct tune_class *classes = NULL;
-    size_t count;
+    bool changed;
     int lock = tuning_lock(device);
     if (lock < 0) {
         log_event(LOG_WARNING, "no tuning: there is no cache directory to keep it in");
@@ -70,19 +106,11 @@ enum error tuner_prepare(struct device *device, const struct tuner_request *requ
     }
     device_set_tuning(device, NULL); /* what is timed are the rules and their variants */
     TRY(tuning_load(&tuning, device));
-    TRY(select_classes(&classes, &count, &tuning, request));
-    if (count > 0) {
-        log_event(LOG_INFO,
-                  "tuning %zu kinds of convolutions for %s, about %.0f s; this is done "
-                  "once",
-                  count, device_get_info(device)->name, request->seconds);
-        TRY(tuner_run(&tuning, device, classes, count, request->seconds));
-        if (!tuning_store(&tuning, device))
-            goto out;
-    }
+    TRY(time_request(&changed, &tuning, device, request));
+    if (changed && !tuning_store(&tuning, device))
+        goto out;
     TRY(give(device, &tuning));
 out:
-    free(classes);
     tuning_free(&tuning);
     tuning_unlock(lock);
     return err;

@@ -163,7 +163,17 @@ bool tuning_apply(const struct tuning *tuning, const struct device *device, stru
     return true;
 }
 
-static const char magic[] = "clade tuning 1";
+int tuning_product(const struct tuning *tuning)
+{
+    for (int i = 0; i < tuning->product_count; i++)
+        if (tuning->products[i].chosen)
+            return tuning->products[i].set;
+    return GEMM_OWN;
+}
+
+static const char product_word[] = "product,";
+
+static const char magic[] = "clade tuning 2";
 
 static const char header[] =
     "family_asked,kernel,stride,channels_in,channels_out,height,width,batch,pass,family,group,tile,"
@@ -191,8 +201,16 @@ enum error tuning_format(struct text *out, const struct tuning *tuning, const ch
                     conv_family_name(row->family), row->group, row->tile,
                     tune_status_name(row->status), row->chosen, row->gflops, row->reason);
     }
+    for (int i = 0; i < tuning->product_count; i++) {
+        const struct tune_product *product = &tuning->products[i];
+        char name[GEMM_NAME_SIZE];
+        gemm_set_name(name, product->set);
+        text_printf(out, "%s%s,%s,%d,%.3f,%s\n", product_word, name,
+                    tune_status_name(product->status), product->chosen, product->gflops,
+                    product->reason);
+    }
     if (text_status(out) == ERR_NONE)
-        text_printf(out, "end,%zu,%016llx\n", tuning->count,
+        text_printf(out, "end,%zu,%016llx\n", tuning->count + (size_t)tuning->product_count,
                     (unsigned long long)check_sum(out->data + start, out->length - start));
     return text_status(out);
 }
@@ -267,6 +285,39 @@ static bool parse_row(struct tune_row *row, const char *line)
            in(row->tile, 0, 1024);
 }
 
+/* Adds the product of one line, without its end. */
+static bool parse_product(struct tuning *tuning, const char *line)
+{
+    char name[GEMM_NAME_SIZE], status[24];
+    int chosen, end = -1;
+    struct tune_product product = {0};
+    if (tuning->product_count > GEMM_SETS_MAX ||
+        sscanf(line, "product,%47[^,],%23[a-z],%d,%lf,%n", name, status, &chosen, &product.gflops,
+               &end) != 4 ||
+        end < 0 || strlen(line + end) >= TUNE_REASON_SIZE)
+        return false;
+    strcpy(product.reason, line + end);
+    product.set = gemm_set_find(name);
+    int place = place_of(status, TUNE_STATUS_COUNT, status_word);
+    if (product.set < 0 || place < 0 || !in(chosen, 0, 1))
+        return false;
+    product.status = (enum tune_status)place;
+    product.chosen = chosen == 1;
+    tuning->products[tuning->product_count++] = product;
+    return true;
+}
+
+static enum error parse_line(bool *good, struct tuning *tuning, const char *line)
+{
+    struct tune_row row;
+    if (strncmp(line, product_word, sizeof product_word - 1) == 0) {
+        *good = parse_product(tuning, line);
+        return ERR_NONE;
+    }
+    *good = parse_row(&row, line);
+    return *good ? tuning_add(tuning, &row) : ERR_NONE;
+}
+
 /* Goes to the next line; false when there is no whole one. */
 static bool next_line(char line[512], const char **at)
 {
@@ -296,18 +347,19 @@ enum error tuning_parse(struct tuning *tuning, const char *text, const char *key
     else
         at += sizeof header - 1;
     while (*why == NULL) {
-        struct tune_row row;
+        bool good;
         last = at;
-        if (!next_line(line, &at) || read.count > ROWS_MAX)
+        if (!next_line(line, &at) || read.count > ROWS_MAX) {
             *why = "it is cut off";
-        else if (strncmp(line, "end,", 4) == 0)
             break;
-        else if (!parse_row(&row, line))
+        }
+        if (strncmp(line, "end,", 4) == 0)
+            break;
+        TRY(parse_line(&good, &read, line));
+        if (!good)
             *why = "a row is damaged";
-        else
-            TRY(tuning_add(&read, &row));
     }
-    snprintf(expected, sizeof expected, "end,%zu,%016llx", read.count,
+    snprintf(expected, sizeof expected, "end,%zu,%016llx", read.count + (size_t)read.product_count,
              (unsigned long long)check_sum(text, (size_t)(last - text)));
     if (*why == NULL && (strcmp(line, expected) != 0 || *at != '\0'))
         *why = "its check sum is wrong";

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "cl_kernels/conv.h"
+#include "cl_kernels/gemm.h"
 #include "pipeline/base/text.h"
 
 /* Convolutions that share a choice. Channels are those that stand for all of the class, in whole
@@ -58,11 +59,23 @@ struct tune_row {
     char reason[TUNE_REASON_SIZE]; /* of TUNE_DISQUALIFIED: no quotes, commas or line ends */
 };
 
+/* One set of parameters of CLBlast's products, for the whole device: CLBlast knows no other way. */
+struct tune_product {
+    int set; /* of gemm.h */
+    enum tune_status status;
+    bool chosen;
+    double gflops;                 /* 0 unless TUNE_OK */
+    char reason[TUNE_REASON_SIZE]; /* as of struct tune_row */
+};
+
 /* Start with {0}. Rows of a class stand together, in the order in which they were timed; one row of
-   each pass is chosen (of an input image no row has TUNE_INPUT_GRADIENT). */
+   each pass is chosen (of an input image no row has TUNE_INPUT_GRADIENT). Of products, when there
+   are any, one is chosen. */
 struct tuning {
     struct tune_row *rows;
     size_t count, capacity;
+    struct tune_product products[GEMM_SETS_MAX + 1];
+    int product_count;
 };
 
 void tuning_free(struct tuning *tuning);
@@ -79,10 +92,13 @@ bool tuning_has(const struct tuning *tuning, const struct tune_class *class, boo
  */
 bool tuning_apply(const struct tuning *tuning, const struct device *device, struct conv_plan *plan);
 
+/* The set that products are to use; GEMM_OWN when none was timed. */
+int tuning_product(const struct tuning *tuning);
+
 /*
- * The table as text: a line of `key`, a header, a row a line, a line with their number and a check
- * sum. Reading refuses what is not whole, of another version or of another key (may be NULL: any),
- * and says why in a constant text.
+ * The table as text: a line of `key`, a header, a row a line, products, a line with their number
+ * and a check sum. Reading refuses what is not whole, of another version or of another key (may be
+ * NULL: any), and says why in a constant text.
  */
 enum error tuning_format(struct text *out, const struct tuning *tuning, const char *key);
 enum error tuning_parse(struct tuning *tuning, const char *text, const char *key, const char **why);

@@ -48,7 +48,7 @@ static enum error read_arguments(struct request *request, struct arguments *argu
     struct assignments assignments = {0};
     char device[SETTINGS_PATH_SIZE], batch[64], conv[64];
     request->shape = (struct image_shape){.height = 28, .width = 28, .channels = 1, .classes = 10};
-    request->wish = (struct tune_wish){.seconds = 30, .untimed = true};
+    request->wish = (struct tune_wish){.seconds = 30, .untimed = true, .products = true};
     for (;;) {
         int id;
         const char *value;
@@ -102,8 +102,23 @@ static const struct listing_column columns[] = {
     {"height", "height", 0}, {"width", "width", 0},     {"batch", "batch", 0},
     {"pass", "pass", 0},     {"family", "family", 0},   {"group", "group", 0},
     {"tile", "tile", 0},     {"gflops", "GFLOP/s", 1},  {"status", "status", 0},
-    {"chosen", "chosen", 0}, {"reason", "reason", 0},
+    {"chosen", "chosen", 0}, {"reason", "reason", 0},   {"parameters", "parameters", 0},
 };
+
+static void put_result(struct listing *listing, enum tune_status status, double gflops, bool chosen,
+                       const char *reason)
+{
+    if (status == TUNE_OK)
+        listing_number(listing, gflops);
+    else
+        listing_missing(listing);
+    listing_text(listing, tune_status_name(status));
+    if (listing->format == FORMAT_CSV)
+        listing_integer(listing, chosen);
+    else
+        listing_text(listing, chosen ? "yes" : "");
+    listing_text(listing, reason);
+}
 
 static void put_row(struct listing *listing, const char *device, const struct tune_row *row)
 {
@@ -122,19 +137,30 @@ static void put_row(struct listing *listing, const char *device, const struct tu
             listing_integer(listing, tiles[i]);
         else
             listing_missing(listing);
-    if (row->status == TUNE_OK)
-        listing_number(listing, row->gflops);
-    else
-        listing_missing(listing);
-    listing_text(listing, tune_status_name(row->status));
-    if (listing->format == FORMAT_CSV)
-        listing_integer(listing, row->chosen);
-    else
-        listing_text(listing, row->chosen ? "yes" : "");
-    listing_text(listing, row->reason);
+    put_result(listing, row->status, row->gflops, row->chosen, row->reason);
+    listing_text(listing, "");
 }
 
-/* The rows of the request's classes; others that the device's file has are left out. */
+/* A row without a class: CLBlast has one set of parameters for all. */
+static void put_product(struct listing *listing, const char *device,
+                        const struct tune_product *product)
+{
+    char name[GEMM_NAME_SIZE];
+    gemm_set_name(name, product->set);
+    listing_text(listing, device);
+    listing_text(listing, "");
+    for (int i = 0; i < 7; i++)
+        listing_missing(listing);
+    listing_text(listing, "product");
+    listing_text(listing, conv_family_name(CONV_CLBLAST));
+    for (int i = 0; i < 2; i++)
+        listing_missing(listing);
+    put_result(listing, product->status, product->gflops, product->chosen, product->reason);
+    listing_text(listing, name);
+}
+
+/* The rows of the request's classes; others that the device's file has are left out. Then
+   CLBlast's products, where it was ever asked about them. */
 static enum error show(struct listing *listing, const char *device, const char *text,
                        const struct tune_list *list)
 {
@@ -147,6 +173,8 @@ static enum error show(struct listing *listing, const char *device, const char *
         for (size_t k = 0; k < list->count; k++)
             if (tune_class_equal(&tuning.rows[i].class, &list->classes[k]))
                 put_row(listing, device, &tuning.rows[i]);
+    for (int i = 0; i < tuning.product_count; i++)
+        put_product(listing, device, &tuning.products[i]);
     tuning_free(&tuning);
     return ERR_NONE;
 }
@@ -234,7 +262,10 @@ const struct command command_tune = {
         "classes by kernel, stride, blocks of channels, size and batch, those with the most\n"
         "work first; a class for which there was no time goes by rule. group and tile are\n"
         "vectors and pixels (weight_gradient: input channels) of a register tile; for the\n"
-        "tiled family, channels and pixels of a work-group's. A candidate with wrong results is\n"
+        "tiled family, channels and pixels of a work-group's. Where CLBlast may be used, on a\n"
+        "GPU or because it is asked for, sets of parameters for its products are timed before,\n"
+        "with as much time again; the fastest holds for the whole device. A candidate with wrong "
+        "results is\n"
         "disqualified. The choice is kept in ~/.cache/clade (XDG_CACHE_HOME), for the device,\n"
         "its driver's version and these kernels.\n",
     .options = options,

@@ -187,7 +187,8 @@ static enum error sorted(struct tune_class **out, const struct tune_list *list)
 }
 
 static enum error run_child(struct text *text, const struct slot *slot,
-                            const struct tune_list *list, const struct tune_wish *wish)
+                            const struct tune_list *list, const struct tune_wish *wish,
+                            bool products)
 {
     enum error err = ERR_NONE;
     struct tune_class *classes = NULL;
@@ -199,7 +200,8 @@ static enum error run_child(struct text *text, const struct slot *slot,
                                       .count = list->count,
                                       .seconds = wish->seconds,
                                       .again = wish->again,
-                                      .untimed = wish->untimed}};
+                                      .untimed = wish->untimed,
+                                      .products = products}};
     TRY(child_start(&child, tune, &order));
     double limit_s = silence_limit_s + wish->seconds;
     struct timeval limit = {.tv_sec = (time_t)limit_s};
@@ -217,7 +219,13 @@ bool tune_slot(struct tuned *out, const struct slot *slot, const struct tune_lis
                const struct tune_wish *wish)
 {
     *out = (struct tuned){0};
-    if (run_child(&out->text, slot, list, wish) != ERR_NONE) {
+    enum error err = ERR_NONE;
+    if (wish->products) /* a child of their own: what CLBlast was told last, it keeps */
+        err = run_child(&out->text, slot, list, wish, true);
+    text_free(&out->text);
+    if (err == ERR_NONE)
+        err = run_child(&out->text, slot, list, wish, false);
+    if (err != ERR_NONE) {
         log_event(LOG_WARNING, "%s is not tuned: %s", slot->device.info.name, error_message());
         text_free(&out->text);
         return false;

@@ -38,6 +38,7 @@ void tune_list_free(struct tune_list *list);
 struct tune_wish {
     double seconds;      /* a device */
     bool again, untimed; /* as in struct tuner_request */
+    bool products;       /* CLBlast's parameters first, with as much time again */
 };
 
 /* A device's whole tuning, as tuning_format() makes it, and its key; free `text` with text_free().

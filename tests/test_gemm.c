@@ -1,5 +1,5 @@
-/* Matrix products through CLBlast: odd sizes, offsets, strides, transposition, accumulation, and
-   the errors it may give. */
+/* Matrix products through CLBlast: odd sizes, offsets, strides, transposition, accumulation, all
+   sets of parameters, and the errors it may give. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,6 +111,29 @@ static void test_products(void **state)
             check_product(sizes[i][0], sizes[i][1], sizes[i][2], form & 1, form & 2);
 }
 
+/* After test_products: there is no way back to CLBlast's own. */
+static void test_sets(void **state)
+{
+    (void)state;
+    int sets[2 * GEMM_SETS_MAX];
+    int count = gemm_sets(sets, true);
+    count += gemm_sets(sets + count, false);
+    assert_true(count >= 6);
+    assert_int_equal(gemm_set_find("own"), GEMM_OWN);
+    assert_int_equal(gemm_set_find("8x16x32"), -1);
+    ok(gemm_use(device, GEMM_OWN));
+    for (int i = 0; i < count; i++) {
+        char name[GEMM_NAME_SIZE];
+        gemm_set_name(name, sets[i]);
+        assert_int_equal(gemm_set_find(name), sets[i]); /* so no two have the same */
+        ok(gemm_use(device, sets[i]));
+        check_product(1, 1, 1, false, false);
+        check_product(129, 33, 65, false, true);
+        check_product(9, 16, 784, true, false);
+        check_product(200, 264, 17, true, true);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -164,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products),
+        cmocka_unit_test(test_sets),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -71,7 +71,7 @@ static void test_what_it_prints(void **state)
     clade_assert_fine(result);
     assert_true(tuned(result));
     const char *header = "device,family_asked,kernel,stride,channels_in,channels_out,height,width,"
-                         "batch,pass,family,group,tile,gflops,status,chosen,reason\r\n";
+                         "batch,pass,family,group,tile,gflops,status,chosen,reason,parameters\r\n";
     assert_int_equal(strncmp(result->out, header, strlen(header)), 0);
     /* two classes; the first layer has no input gradient */
     assert_int_equal(count_rows(result->out, ",\"ok\",1,"), 5);
@@ -126,7 +126,7 @@ static void test_first_use(void **state)
     assert_string_equal(first, second);
     find_tuning(name, key);
     /* damaged: a line, tuned again, and good afterwards */
-    clade_write_text(directory, name, "clade tuning 1,something\n");
+    clade_write_text(directory, name, "clade tuning 2,something\n");
     result = train("");
     clade_assert_fine(result);
     assert_non_null(strstr(result->err, "is ignored"));
@@ -140,6 +140,31 @@ static void test_first_use(void **state)
     assert_null(strstr(result->err, "ignored"));
     scores(second, result);
     assert_string_equal(by_rule, second);
+}
+
+/* CLBlast has parameters for the whole device; they are timed before the classes, and once. */
+static void test_products(void **state)
+{
+    (void)state;
+    static char first[CLADE_OUTPUT_SIZE];
+    const char *line = "tune --shape 8x8x1 --batch 16 --conv clblast --genome " GENOME
+                       " --format csv --seconds 0.01";
+    const struct clade_result *result = clade("%s", line);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->err, "tuning CLBlast for "));
+    assert_int_equal(count_rows(result->out, ",\"product\",\"clblast\",,,"), 4);
+    assert_non_null(strstr(result->out, "\"ok\",1,,\"own\"")); /* no time for more */
+    result = clade("%s --seconds 120", line);
+    clade_assert_fine(result);
+    assert_int_equal(count_rows(result->out, ",\"product\",\"clblast\",,,"), 4);
+    assert_null(strstr(result->out, "\"untimed\",0"));
+    snprintf(first, sizeof first, "%s", result->out);
+    result = clade("%s", line);
+    assert_false(tuned(result));
+    assert_string_equal(result->out, first);
+    result =
+        clade("train " GENOME " --settings %s/search.ini --conv clblast --format csv", directory);
+    clade_assert_fine(result);
 }
 
 /* One tunes, the other waits and takes what was chosen. */
@@ -186,10 +211,8 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_what_it_prints),
-        CASE(test_first_use),
-        CASE(test_two_at_once),
-        CASE(test_runs),
+        CASE(test_what_it_prints), CASE(test_first_use), CASE(test_products),
+        CASE(test_two_at_once),    CASE(test_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,17 @@ static void test_text_round_trip(void **state)
     assert_int_equal(back.count, tuning.count);
     for (size_t i = 0; i < back.count; i++)
         assert_same_row(&back.rows[i], &tuning.rows[i]);
+    assert_int_equal(back.product_count, 3);
+    for (int i = 0; i < back.product_count; i++) {
+        const struct tune_product *a = &back.products[i], *b = &tuning.products[i];
+        assert_int_equal(a->set, b->set);
+        assert_int_equal(a->status, b->status);
+        assert_int_equal(a->chosen, b->chosen);
+        assert_true(a->gflops == b->gflops);
+        assert_string_equal(a->reason, b->reason);
+    }
+    assert_int_equal(tuning_product(&back), 2);
+    assert_int_equal(tuning_product(&(struct tuning){0}), GEMM_OWN);
     assert_int_equal(tuning_parse(&back, text.data, "abd", &why), ERR_DATA);
     assert_non_null(strstr(why, "something else"));
     assert_int_equal(back.count, tuning.count); /* stays as it was */

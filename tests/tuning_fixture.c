@@ -51,5 +51,10 @@ struct tuning tuning_fixture(void)
     tuning_fixture_add(&tuning, &tuning_wide, TUNE_INPUT_GRADIENT, CONV_VECTOR, 2, 7);
     tuning_fixture_add(&tuning, &tuning_wide, TUNE_WEIGHT_GRADIENT, CONV_VECTOR, 4, 4);
     assert_int_equal(tuning_add(&tuning, &wrong), ERR_NONE);
+    tuning.products[tuning.product_count++] = (struct tune_product){.set = GEMM_OWN, .gflops = 3.5};
+    tuning.products[tuning.product_count++] =
+        (struct tune_product){.set = 2, .gflops = 40.25, .chosen = true};
+    tuning.products[tuning.product_count++] = (struct tune_product){
+        .set = 1, .status = TUNE_DISQUALIFIED, .reason = "c[3] is 1 should be 2"};
     return tuning;
 }

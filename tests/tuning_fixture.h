@@ -13,7 +13,8 @@ extern const struct tune_class tuning_narrow;
 void tuning_fixture_add(struct tuning *tuning, const struct tune_class *class, enum tune_pass pass,
                         enum conv_family family, int group, int tile);
 
-/* All passes of the wide class, and a row of the narrow one that was disqualified. */
+/* All passes of the wide class, a row of the narrow one that was disqualified, and three products
+   of which set 2 is chosen. */
 struct tuning tuning_fixture(void);
 
 #endif
