@@ -216,7 +216,7 @@ struct pace_sample {
 /* A time in which a slot trained; stages/timeline.h. Seconds since the first start. */
 enum span_kind { SPAN_SEARCH, SPAN_FAILED, SPAN_CONFIRM };
 
-struct span {
+struct timeline_span {
     int lane;
     enum span_kind kind;
     double from_s, to_s;
@@ -310,7 +310,7 @@ struct report {
 
     struct lane *lanes; /* owned */
     size_t lane_count;
-    struct span *spans; /* owned: by start */
+    struct timeline_span *spans; /* owned: by start */
     size_t span_count;
     double timeline_s; /* first start to last end, confirmations too */
     int known;         /* candidates with a score whose genome earlier runs had trained */

@@ -218,7 +218,7 @@ static void put_timeline(struct text *out, const struct report *report)
     }
     text_append(out, "],\"spans\":[");
     for (size_t i = 0; i < report->span_count; i++) {
-        const struct span *span = &report->spans[i];
+        const struct timeline_span *span = &report->spans[i];
         text_printf(out, "%s[%d,%d,%.1f,%.1f]", i > 0 ? "," : "", span->lane, (int)span->kind,
                     span->from_s, span->to_s);
     }

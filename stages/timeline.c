@@ -72,15 +72,15 @@ static struct lane *lane_for(struct report *report, const char *device, double f
 static void lay(struct report *report, const struct training *training, int64_t zero_us,
                 double resolution_s)
 {
-    struct span span = {.kind = training->kind,
-                        .from_s = 1e-6 * (double)(training->from_us - zero_us),
-                        .to_s = 1e-6 * (double)(training->to_us - zero_us)};
+    struct timeline_span span = {.kind = training->kind,
+                                 .from_s = 1e-6 * (double)(training->from_us - zero_us),
+                                 .to_s = 1e-6 * (double)(training->to_us - zero_us)};
     struct lane *lane = lane_for(report, training->device, span.from_s);
     span.lane = (int)(lane - report->lanes);
     double seconds = span.to_s - span.from_s;
     lane->busy_s += span.kind == SPAN_FAILED ? 0 : seconds;
     lane->failed_s += span.kind == SPAN_FAILED ? seconds : 0;
-    struct span *last = lane->last == SIZE_MAX ? NULL : &report->spans[lane->last];
+    struct timeline_span *last = lane->last == SIZE_MAX ? NULL : &report->spans[lane->last];
     if (last != NULL && last->kind == span.kind && span.from_s - last->to_s < resolution_s) {
         last->to_s = span.to_s;
         return;
