@@ -10,6 +10,7 @@
 #include "inputs/space.h"
 #include "outputs/file.h"
 #include "pipeline/command.h"
+#include "pipeline/command_repeats.h"
 #include "pipeline/command_settings.h"
 #include "pipeline/listing.h"
 #include "pipeline/run_open.h"
@@ -17,92 +18,45 @@
 #include "stages/objective.h"
 #include "stages/replay.h"
 
-enum {
-    OPTION_TABLE = 1,
-    OPTION_RUNS,
-    OPTION_REPEATS,
-    OPTION_AT,
-    OPTION_SEED,
-    OPTION_SET,
-    OPTION_FORMAT,
-    OPTION_SHAPE,
-    OPTION_CLASSES
-};
+enum { OPTION_RUNS = REPEATS_OWN };
 
 enum { REPEATS_LIVE = 3, REPEATS_REPLAYED = 200 };
 
 struct request {
-    const char *search, *table, *runs;
-    bool markdown;
-    enum format format;
+    const char *search, *runs;
     struct ablate_plan plan;
-    struct image_shape shape;
-    struct assignments assignments;
+    struct repeats_request common;
 };
-
-static enum error read_option(struct request *request, struct arguments *arguments, int id,
-                              const char *value)
-{
-    enum error err = ERR_NONE;
-    long long number;
-    switch (id) {
-    case OPTION_TABLE:
-        request->table = value;
-        break;
-    case OPTION_RUNS:
-        request->runs = value;
-        break;
-    case OPTION_AT:
-        TRY(points_parse(request->plan.at, &request->plan.at_count, ABLATE_POINTS_MAX, arguments,
-                         value));
-        break;
-    case OPTION_REPEATS:
-        TRY(command_integer(&number, arguments, id, value, 2, 100000));
-        request->plan.repeats = (size_t)number;
-        break;
-    case OPTION_SEED:
-        TRY(command_integer(&number, arguments, id, value, 0, INT64_MAX));
-        request->plan.seed = (uint64_t)number;
-        break;
-    case OPTION_SET:
-        TRY(assignments_add(&request->assignments, arguments, value));
-        break;
-    case OPTION_FORMAT:
-        request->markdown = strcmp(value, "markdown") == 0;
-        if (!request->markdown)
-            TRY(format_parse(&request->format, value));
-        break;
-    case OPTION_SHAPE:
-        TRY(shape_parse(&request->shape, arguments, value));
-        break;
-    case OPTION_CLASSES:
-        TRY(command_integer(&number, arguments, id, value, 1, 256));
-        request->shape.classes = (int)number;
-        break;
-    }
-out:
-    return err;
-}
 
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
     enum error err = ERR_NONE;
-    *request = (struct request){.shape = {.height = 28, .width = 28, .channels = 1, .classes = 10},
-                                .plan = {.seed = 1}};
+    struct ablate_plan *plan = &request->plan;
+    *request = (struct request){.plan = {.seed = 1}};
+    request->common =
+        (struct repeats_request){.shape = {.height = 28, .width = 28, .channels = 1, .classes = 10},
+                                 .at = plan->at,
+                                 .at_count = &plan->at_count,
+                                 .at_most = ABLATE_POINTS_MAX,
+                                 .repeats = &plan->repeats,
+                                 .seed = &plan->seed};
     for (;;) {
         int id;
         const char *value;
         TRY(command_next(&id, &value, arguments));
         if (id == 0)
             break;
-        TRY(read_option(request, arguments, id, value));
+        if (id == OPTION_RUNS)
+            request->runs = value;
+        else
+            TRY(repeats_option(&request->common, arguments, id, value));
     }
     request->search = arguments->operands[0];
-    if ((request->table == NULL) == (request->runs == NULL))
+    if ((request->common.table == NULL) == (request->runs == NULL))
         return error_set(ERR_USAGE, "ablate: expected either --table TABLE.csv, to replay searches "
                                     "on it, or --runs DIR, to run them");
     if (request->plan.repeats == 0)
-        request->plan.repeats = request->table != NULL ? REPEATS_REPLAYED : REPEATS_LIVE;
+        request->plan.repeats = request->common.table != NULL ? REPEATS_REPLAYED : REPEATS_LIVE;
 out:
     return err;
 }
@@ -132,8 +86,8 @@ static enum error ablate_replayed(struct ablated **list, size_t *count, struct r
         memcpy(plan->at, (int[]){20, 50, 150}, 3 * sizeof *plan->at);
         plan->at_count = 3;
     }
-    TRY(space_init(&space, &settings->space, &request->shape));
-    TRY(score_table_read(&table, request->table));
+    TRY(space_init(&space, &settings->space, &request->common.shape));
+    TRY(score_table_read(&table, request->common.table));
     TRY(replay_init(&replay, &table, &space, &settings->search));
     TRY(ablate_run(list, count, plan, &settings->search, replayed, &replay));
 out:
@@ -264,7 +218,7 @@ static enum error print_listing(const struct request *request, const struct abla
 {
     struct listing listing;
     char name[40];
-    listing_begin(&listing, request->format, columns, sizeof columns / sizeof columns[0]);
+    listing_begin(&listing, request->common.format, columns, sizeof columns / sizeof columns[0]);
     for (size_t i = 0; i < count; i++) {
         const struct ablated *entry = &list[i];
         listing_text(&listing, name_of(name, entry));
@@ -296,12 +250,12 @@ static void print_markdown(const struct request *request, const struct ablated *
            "objective %s. Measured: %s.\n\n"
            "| evaluations | mutations | mean (95 %% interval) | change (95 %% interval) | better "
            "without | p (Holm) | the mutation |\n|--:|---|---|---|--:|--:|---|\n",
-           request->search, request->table != NULL ? "replayed on" : "run in",
-           request->table != NULL ? request->table : request->runs, plan->repeats,
+           request->search, request->common.table != NULL ? "replayed on" : "run in",
+           request->common.table != NULL ? request->common.table : request->runs, plan->repeats,
            (unsigned long long)plan->seed, algorithm_name(settings->search.algorithm),
            settings->search.population, settings->search.sample,
            objective_name(settings->search.objective),
-           request->table == NULL ? "the search's own score of its best genome"
+           request->common.table == NULL ? "the search's own score of its best genome"
            : settings->search.objective == OBJECTIVE_PARETO
                ? "area under the front as a share of the whole table's"
                : "the best genome, by trainings that did not choose it");
@@ -331,12 +285,12 @@ static enum error run(struct arguments *arguments)
     struct ablated *list = NULL;
     size_t count;
     TRY(read_arguments(&request, arguments));
-    TRY(assignments_settings(&settings, NULL, request.search, &request.assignments));
-    if (request.table != NULL)
+    TRY(assignments_settings(&settings, NULL, request.search, &request.common.assignments));
+    if (request.common.table != NULL)
         TRY(ablate_replayed(&list, &count, &request, &settings));
     else
         TRY(ablate_live(&list, &count, &request, &settings));
-    if (request.markdown)
+    if (request.common.markdown)
         print_markdown(&request, list, count, &settings);
     else
         TRY(print_listing(&request, list, count));
@@ -346,17 +300,18 @@ out:
 }
 
 static const struct option_row options[] = {
-    {"table", OPTION_TABLE, "TABLE.csv", "replay on the scores of 'clade table build'"},
+    {"table", REPEATS_TABLE, "TABLE.csv", "replay on the scores of 'clade table build'"},
     {"runs", OPTION_RUNS, "DIR",
      "run the searches, in directories below DIR; the same command goes on\n"
      "after an interruption"},
-    {"at", OPTION_AT, "LIST", "evaluations after which is looked (20,50,150; live: search.cycles)"},
-    {"repeats", OPTION_REPEATS, "N", "searches of each kind (200; live: 3)"},
-    {"seed", OPTION_SEED, "S", "of the whole comparison (1)"},
-    {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
-    {"format", OPTION_FORMAT, "text|csv|markdown", "for reading, for programs, for a page"},
-    {"shape", OPTION_SHAPE, "HxWxC", "with --table: height, width, channels (28x28x1)"},
-    {"classes", OPTION_CLASSES, "N", "with --table: classes of the data (10)"},
+    {"at", REPEATS_AT, "LIST",
+     "evaluations after which is looked (20,50,150; live: search.cycles)"},
+    {"repeats", REPEATS_REPEATS, "N", "searches of each kind (200; live: 3)"},
+    {"seed", REPEATS_SEED, "S", "of the whole comparison (1)"},
+    {"set", REPEATS_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"format", REPEATS_FORMAT, "text|csv|markdown", "for reading, for programs, for a page"},
+    {"shape", REPEATS_SHAPE, "HxWxC", "with --table: height, width, channels (28x28x1)"},
+    {"classes", REPEATS_CLASSES, "N", "with --table: classes of the data (10)"},
     {0},
 };
 

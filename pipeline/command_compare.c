@@ -7,29 +7,17 @@
 #include "inputs/score_table.h"
 #include "inputs/space.h"
 #include "pipeline/command.h"
+#include "pipeline/command_repeats.h"
 #include "pipeline/command_settings.h"
 #include "pipeline/listing.h"
 #include "stages/compare.h"
 
-enum {
-    OPTION_TABLE = 1,
-    OPTION_ALGORITHMS,
-    OPTION_REPEATS,
-    OPTION_AT,
-    OPTION_SEED,
-    OPTION_SET,
-    OPTION_FORMAT,
-    OPTION_SHAPE,
-    OPTION_CLASSES
-};
+enum { OPTION_ALGORITHMS = REPEATS_OWN };
 
 struct request {
-    const char *search, *table;
-    bool markdown;
-    enum format format;
+    const char *search;
     struct compare_plan plan;
-    struct image_shape shape;
-    struct assignments assignments;
+    struct repeats_request common;
 };
 
 static enum error take_algorithm(struct compare_plan *plan, const char *item)
@@ -68,71 +56,37 @@ out:
     return err;
 }
 
-static enum error read_option(struct request *request, struct arguments *arguments, int id,
-                              const char *value)
-{
-    enum error err = ERR_NONE;
-    long long number;
-    switch (id) {
-    case OPTION_TABLE:
-        request->table = value;
-        break;
-    case OPTION_ALGORITHMS:
-        TRY(take_algorithms(&request->plan, value));
-        break;
-    case OPTION_AT:
-        TRY(points_parse(request->plan.at, &request->plan.at_count, COMPARE_POINTS_MAX, arguments,
-                         value));
-        break;
-    case OPTION_REPEATS:
-        TRY(command_integer(&number, arguments, id, value, 2, 100000));
-        request->plan.repeats = (size_t)number;
-        break;
-    case OPTION_SEED:
-        TRY(command_integer(&number, arguments, id, value, 0, INT64_MAX));
-        request->plan.seed = (uint64_t)number;
-        break;
-    case OPTION_SET:
-        TRY(assignments_add(&request->assignments, arguments, value));
-        break;
-    case OPTION_FORMAT:
-        request->markdown = strcmp(value, "markdown") == 0;
-        if (!request->markdown)
-            TRY(format_parse(&request->format, value));
-        break;
-    case OPTION_SHAPE:
-        TRY(shape_parse(&request->shape, arguments, value));
-        break;
-    case OPTION_CLASSES:
-        TRY(command_integer(&number, arguments, id, value, 1, 256));
-        request->shape.classes = (int)number;
-        break;
-    }
-out:
-    return err;
-}
-
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
     enum error err = ERR_NONE;
-    *request = (struct request){.shape = {.height = 28, .width = 28, .channels = 1, .classes = 10},
-                                .plan = {.algorithms = {ALGORITHM_RANDOM, ALGORITHM_AGING,
+    struct compare_plan *plan = &request->plan;
+    *request = (struct request){.plan = {.algorithms = {ALGORITHM_RANDOM, ALGORITHM_AGING,
                                                         ALGORITHM_ELITIST, ALGORITHM_LOCAL},
                                          .algorithm_count = 4,
                                          .at = {20, 50, 150},
                                          .at_count = 3,
                                          .repeats = 200,
                                          .seed = 1}};
+    request->common =
+        (struct repeats_request){.shape = {.height = 28, .width = 28, .channels = 1, .classes = 10},
+                                 .at = plan->at,
+                                 .at_count = &plan->at_count,
+                                 .at_most = COMPARE_POINTS_MAX,
+                                 .repeats = &plan->repeats,
+                                 .seed = &plan->seed};
     for (;;) {
         int id;
         const char *value;
         TRY(command_next(&id, &value, arguments));
         if (id == 0)
             break;
-        TRY(read_option(request, arguments, id, value));
+        if (id == OPTION_ALGORITHMS)
+            TRY(take_algorithms(&request->plan, value));
+        else
+            TRY(repeats_option(&request->common, arguments, id, value));
     }
     request->search = arguments->operands[0];
-    if (request->table == NULL)
+    if (request->common.table == NULL)
         return error_set(ERR_USAGE, "compare: expected --table TABLE.csv, which 'clade table "
                                     "build' writes");
 out:
@@ -174,7 +128,7 @@ static enum error print_listing(const struct request *request, const struct comp
                                 size_t count, const struct settings *settings)
 {
     struct listing listing;
-    listing_begin(&listing, request->format, columns, sizeof columns / sizeof columns[0]);
+    listing_begin(&listing, request->common.format, columns, sizeof columns / sizeof columns[0]);
     for (size_t i = 0; i < count; i++) {
         const struct compared *entry = &list[i];
         listing_text(&listing, algorithm_name(entry->algorithm));
@@ -195,7 +149,7 @@ static enum error print_listing(const struct request *request, const struct comp
         listing_text(&listing, verdict(entry));
     }
     enum error err = listing_print(&listing);
-    if (err == ERR_NONE && request->format == FORMAT_TEXT)
+    if (err == ERR_NONE && request->common.format == FORMAT_TEXT)
         printf("\n%s.\neffect: rank-biserial correlation, 1 when every search beats every one of "
                "%s.\n",
                measures[settings->search.objective], algorithm_name(list[0].algorithm));
@@ -208,8 +162,8 @@ static void print_markdown(const struct request *request, const struct compared 
     const struct compare_plan *plan = &request->plan;
     printf("`%s`, space and population of `%s` (P = %d, S = %d, in_flight = %d, duplicates = %s): "
            "%zu searches of each algorithm, seed %llu. Measured: %s.\n\n",
-           request->table, request->search, settings->search.population, settings->search.sample,
-           settings->search.in_flight,
+           request->common.table, request->search, settings->search.population,
+           settings->search.sample, settings->search.in_flight,
            settings->search.duplicates == DUPLICATES_AVOID ? "avoid" : "allow", plan->repeats,
            (unsigned long long)plan->seed, measures[settings->search.objective]);
     printf("| evaluations | algorithm | mean (95 %% interval) | median | half of the searches | "
@@ -245,12 +199,12 @@ static enum error run(struct arguments *arguments)
     struct compared *list = NULL;
     size_t count;
     TRY(read_arguments(&request, arguments));
-    TRY(assignments_settings(&settings, NULL, request.search, &request.assignments));
-    TRY(space_init(&space, &settings.space, &request.shape));
-    TRY(score_table_read(&table, request.table));
+    TRY(assignments_settings(&settings, NULL, request.search, &request.common.assignments));
+    TRY(space_init(&space, &settings.space, &request.common.shape));
+    TRY(score_table_read(&table, request.common.table));
     TRY(replay_init(&replay, &table, &space, &settings.search));
     TRY(compare_run(&list, &count, &request.plan, &replay));
-    if (request.markdown)
+    if (request.common.markdown)
         print_markdown(&request, list, count, &settings);
     else
         TRY(print_listing(&request, list, count, &settings));
@@ -261,16 +215,16 @@ out:
 }
 
 static const struct option_row options[] = {
-    {"table", OPTION_TABLE, "TABLE.csv", "the scores, from 'clade table build'"},
+    {"table", REPEATS_TABLE, "TABLE.csv", "the scores, from 'clade table build'"},
     {"algorithms", OPTION_ALGORITHMS, "LIST",
      "which; the first is what the others are tested against\n(random,aging,elitist,local)"},
-    {"at", OPTION_AT, "LIST", "evaluations after which is looked (20,50,150)"},
-    {"repeats", OPTION_REPEATS, "N", "searches of each algorithm (200)"},
-    {"seed", OPTION_SEED, "S", "of the whole comparison (1)"},
-    {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
-    {"format", OPTION_FORMAT, "text|csv|markdown", "for reading, for programs, for a page"},
-    {"shape", OPTION_SHAPE, "HxWxC", "size of the images: height, width, channels (28x28x1)"},
-    {"classes", OPTION_CLASSES, "N", "classes of the data (10)"},
+    {"at", REPEATS_AT, "LIST", "evaluations after which is looked (20,50,150)"},
+    {"repeats", REPEATS_REPEATS, "N", "searches of each algorithm (200)"},
+    {"seed", REPEATS_SEED, "S", "of the whole comparison (1)"},
+    {"set", REPEATS_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"format", REPEATS_FORMAT, "text|csv|markdown", "for reading, for programs, for a page"},
+    {"shape", REPEATS_SHAPE, "HxWxC", "size of the images: height, width, channels (28x28x1)"},
+    {"classes", REPEATS_CLASSES, "N", "classes of the data (10)"},
     {0},
 };
 
