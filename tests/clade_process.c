@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/store.h"
 
 enum { ARGUMENTS_MAX = 64 };
 
@@ -306,4 +307,12 @@ void clade_assert_fine(const struct clade_result *result)
 {
     if (result->status != 0)
         fail_msg("exit code %d: %s", result->status, result->err);
+}
+
+struct store *clade_open_store(const char *directory, const char *name)
+{
+    char path[128];
+    struct store *store;
+    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
+    return access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE ? store : NULL;
 }

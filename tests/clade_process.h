@@ -10,6 +10,8 @@
 
 #include "pipeline/base/error.h"
 
+struct store;
+
 enum { CLADE_OUTPUT_SIZE = 64 * 1024 };
 
 struct clade_result {
@@ -51,6 +53,9 @@ void clade_assert_refused(const struct clade_result *result, enum error err, con
 void clade_assert_run_refused(const struct clade_result *result, enum error err, const char *part);
 
 void clade_assert_fine(const struct clade_result *result);
+
+/* The store of the run NAME in `directory`; NULL while there is none. To be closed. */
+struct store *clade_open_store(const char *directory, const char *name);
 
 /* A file with this text. */
 void clade_write_text(const char *directory, const char *name, const char *text);

@@ -60,11 +60,9 @@ static int tear_down(void **state)
 /* Jobs of a kind that are done; *total is how many there are. */
 static int64_t count_jobs(const char *name, enum job_kind kind, int64_t *total)
 {
-    char path[128];
-    struct store *store;
     struct store_counts counts = {0};
-    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
-    if (access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE) {
+    struct store *store = clade_open_store(directory, name);
+    if (store != NULL) {
         assert_int_equal(store_count(&counts, store, kind), ERR_NONE);
         assert_int_equal(store_close(store), ERR_NONE);
     }

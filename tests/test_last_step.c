@@ -78,11 +78,9 @@ static int forget_fault(void **state)
 
 static struct store_counts count_jobs(const char *name, enum job_kind kind)
 {
-    char path[128];
-    struct store *store;
     struct store_counts counts = {0};
-    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
-    if (access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE) {
+    struct store *store = clade_open_store(directory, name);
+    if (store != NULL) {
         assert_int_equal(store_count(&counts, store, kind), ERR_NONE);
         assert_int_equal(store_close(store), ERR_NONE);
     }
@@ -220,12 +218,10 @@ static void a_killed_test_goes_on(void **state)
 /* The candidate of the confirm job that comes last. */
 static int64_t last_confirmed(const char *name)
 {
-    char path[128];
-    struct store *store;
     struct confirmation *list;
     size_t count;
-    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
-    assert_int_equal(store_open(&store, path, false), ERR_NONE);
+    struct store *store = clade_open_store(directory, name);
+    assert_non_null(store);
     assert_int_equal(store_read_confirmations(&list, &count, store), ERR_NONE);
     assert_true(count > 0);
     int64_t candidate = list[count - 1].candidate;

@@ -61,19 +61,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct store *open_store(const char *name)
-{
-    char path[128];
-    struct store *store;
-    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
-    return access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE ? store : NULL;
-}
-
 /* Candidates that have ended; -1 while there is no store yet. */
 static int64_t count_ended(const char *name)
 {
     struct store_counts counts;
-    struct store *store = open_store(name);
+    struct store *store = clade_open_store(directory, name);
     if (store == NULL)
         return -1;
     assert_int_equal(store_count(&counts, store, JOB_SEARCH), ERR_NONE);
@@ -104,7 +96,7 @@ static void assert_no_process_left(const char *name)
 static size_t read_candidates(struct candidate **list, const char *name)
 {
     size_t count;
-    struct store *store = open_store(name);
+    struct store *store = clade_open_store(directory, name);
     assert_non_null(store);
     assert_int_equal(store_read_candidates(list, &count, store), ERR_NONE);
     assert_int_equal(store_close(store), ERR_NONE);
@@ -141,7 +133,7 @@ static void assert_every_candidate_once(const char *name)
     struct candidate *list;
     size_t count;
     int done[CANDIDATES] = {0};
-    struct store *store = open_store(name);
+    struct store *store = clade_open_store(directory, name);
     assert_int_equal(store_read_attempts(&list, &count, store), ERR_NONE);
     for (size_t i = 0; i < count; i++) {
         assert_in_range(list[i].id, 0, CANDIDATES - 1);

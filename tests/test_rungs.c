@@ -59,18 +59,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct store *open_store(const char *name)
-{
-    char path[128];
-    struct store *store;
-    snprintf(path, sizeof path, "%s/%s/store.sqlite", directory, name);
-    return access(path, F_OK) == 0 && store_open(&store, path, false) == ERR_NONE ? store : NULL;
-}
-
 static size_t read_candidates(struct candidate **list, const char *name)
 {
     size_t count;
-    struct store *store = open_store(name);
+    struct store *store = clade_open_store(directory, name);
     if (store == NULL)
         return 0;
     assert_int_equal(store_read_candidates(list, &count, store), ERR_NONE);
@@ -137,7 +129,7 @@ static void test_kill_9_between_rungs(void **state)
     snprintf(command, sizeof command, "grep -q '%s' %s/calm/rungs.csv", expected, directory);
     assert_int_equal(system(command), 0);
     /* The parameters are gone when nothing goes on from them any more. */
-    struct store *store = open_store("calm");
+    struct store *store = clade_open_store(directory, "calm");
     float *parameters;
     size_t n;
     for (int64_t id = 0; id < CANDIDATES; id++)
@@ -256,7 +248,7 @@ static struct candidate *read_random(size_t *count, const char *name)
     enum { SHARED = 5 };
     struct candidate *search_list, *own;
     size_t own_count;
-    struct store *store = open_store(name);
+    struct store *store = clade_open_store(directory, name);
     assert_non_null(store);
     assert_int_equal(store_read_candidates(&search_list, count, store), ERR_NONE);
     assert_int_equal(store_read_baseline(&own, &own_count, store), ERR_NONE);
@@ -292,7 +284,7 @@ static void test_the_random_search_climbs_too(void **state)
     for (double end = clock_monotonic_s() + 200; count < 12;
          nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL)) {
         assert_true(clock_monotonic_s() < end);
-        struct store *store = open_store("both");
+        struct store *store = clade_open_store(directory, "both");
         struct store_counts counts = {0};
         if (store != NULL) {
             assert_int_equal(store_count(&counts, store, JOB_BASELINE), ERR_NONE);
@@ -325,7 +317,7 @@ static void test_the_random_search_climbs_too(void **state)
     free(b);
     free(searched);
 
-    struct store *store = open_store("both");
+    struct store *store = clade_open_store(directory, "both");
     float *parameters;
     size_t n;
     for (int64_t id = 0; id < CANDIDATES; id++) {
