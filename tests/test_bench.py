@@ -387,6 +387,66 @@ class Results(unittest.TestCase):
             self.assertEqual((result.returncode, result.stdout), (2, ""))
 
 
+class Evidence(unittest.TestCase):
+    """What a run found, from its tables, beside what was asked."""
+
+    RUN = {
+        "run": "night", "state": "confirmed", "started_utc": "2026-01-31T02:15:00",
+        "version": "clade 0.1.0", "seed": "s1", "devices": "a device", "ended": "374",
+        "elapsed_s": "1800.0", "confirm_s": "600.0",
+    }  # fmt: skip
+    FINALIST = {
+        "search": "search", "band": "2500", "parameters": "2398", "genome": "RC4k3:relu",
+        "search_accuracy": "0.8", "test_accuracy": "0.822800", "test_accuracy_low": "0.81",
+        "test_accuracy_high": "0.83", "test_accuracy_lowest": "0.815", "seeds": "3",
+    }  # fmt: skip
+
+    def made(self, run=(), finalists=({},)):
+        """What bench/evidence prints of a run with these tables, and its exit code."""
+        with tempfile.TemporaryDirectory() as room:
+            folder = Path(room) / "night"
+            folder.mkdir()
+            rows = [self.FINALIST | row for row in finalists]
+            for path, table in ((Path(room) / "runs.csv", [self.RUN | dict(run)]),
+                                (folder / "finalists.csv", rows)):  # fmt: skip
+                with open(path, "w", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, table[0])
+                    writer.writeheader()
+                    writer.writerows(table)
+            return self.evidence("small", "--run", str(folder))
+
+    @staticmethod
+    def evidence(*arguments):
+        result = subprocess.run(
+            [ROOT / "bench/evidence", *arguments, "--clade", "/bin/true"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return result.returncode, result.stdout, result.stderr
+
+    def test_verdicts(self):
+        rows = [
+            {},
+            {"band": "10000", "parameters": "9946", "test_accuracy": "0.899499"},
+            {"band": "220858", "parameters": "200000"},
+            {"search": "random", "parameters": "77"},
+        ]
+        code, out, _ = self.made(finalists=rows)
+        self.assertEqual(code, 0)
+        self.assertIn("374 trainings in 30 minutes of search, then 9 of confirm, 10 minutes", out)
+        self.assertIn("| 2,500 | 2,398 |", out)
+        self.assertIn("0.8228: reached |", out)
+        self.assertIn("0.8995: not reached |", out)
+        self.assertRegex(out, r"\| 220,858 \| 200,000 .*\| - \|")
+        self.assertNotIn("77", out)
+
+    def test_runs_that_say_nothing(self):
+        code, out, err = self.made(run={"state": "searched"})
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("searched", err)
+        self.assertIn("no run", self.made(run={"run": "other"})[2])
+        self.assertIn("--run DIR", self.evidence("large")[2])
+
+
 class Watched(unittest.TestCase):
     """What others use is told from what the measured side uses."""
 
