@@ -56,9 +56,27 @@ static enum error sync_directory(const char *path)
     return err;
 }
 
+/* rename() would put a file in the place of a device, a pipe, or the link that is /dev/stdout. */
+static enum error check_replaceable(const char *path)
+{
+    static const char links[] = "/proc/";
+    char target[sizeof links] = "";
+    struct stat there;
+    if (readlink(path, target, sizeof target - 1) < 0)
+        target[0] = '\0';
+    if (strcmp(target, links) != 0 && (stat(path, &there) != 0 || S_ISREG(there.st_mode)))
+        return ERR_NONE;
+    return error_set(ERR_OUTPUT,
+                     "cannot write %s: it is there, and is no regular file; give "
+                     "another name",
+                     path);
+}
+
 enum error file_replace(const char *path, const void *data, size_t length)
 {
-    enum error err = ERR_NONE;
+    enum error err = check_replaceable(path);
+    if (err != ERR_NONE)
+        return err;
     size_t directory = directory_length(path);
     char *temporary = NULL;
     if (asprintf(&temporary, "%.*s.%s.tmp", (int)directory, path, path + directory) < 0)

@@ -1,6 +1,7 @@
 /* clade export: a best genome's weights in forms that other programs use. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "outputs/c_source.h"
 #include "outputs/onnx.h"
@@ -14,6 +15,11 @@ enum { OPTION_ONNX = 1, OPTION_C, OPTION_SAFETENSORS, OPTION_NAMES };
 struct request {
     const char *onnx, *c, *safetensors, *names;
 };
+
+static bool same(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
 
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
@@ -36,6 +42,10 @@ static enum error read_arguments(struct request *request, struct arguments *argu
     }
     if (request->onnx == NULL && request->c == NULL && request->safetensors == NULL)
         return error_set(ERR_USAGE, "export: expected --onnx, --c or --safetensors with a file");
+    if (same(request->onnx, request->c) || same(request->onnx, request->safetensors))
+        return error_set(ERR_USAGE, "export: two forms cannot be in one file, %s", request->onnx);
+    if (same(request->c, request->safetensors))
+        return error_set(ERR_USAGE, "export: two forms cannot be in one file, %s", request->c);
 out:
     return err;
 }

@@ -117,6 +117,10 @@ def main():
             check_refused(clade, weights, part="expected --onnx, --c or --safetensors")
             check_refused(clade, weights, "--c", f"{room}/x.c", "--class-names", "a,b",
                           part="2 names for 10 classes")
+            for other in ("--onnx", "--c"):
+                check_refused(clade, weights, other, f"{room}/x", "--safetensors", f"{room}/x",
+                              part=f"two forms cannot be in one file, {room}/x")
+            assert not os.path.exists(f"{room}/x")
             check_refused(clade, room, "--c", f"{room}/x.c", part="best_genome.safetensors")
             metadata, again = read_safetensors(f"{room}/again.safetensors")
             assert metadata["class_names"] == ",".join(NAMES)

@@ -228,6 +228,31 @@ static void refuses_places_that_cannot_be_written(void **state)
     assert_int_not_equal(access(beside, F_OK), 0);
 }
 
+/* Root may rename over anything: a device, a pipe or /dev/stdout would be gone for everyone. */
+static void leaves_what_is_no_file(void **state)
+{
+    (void)state;
+    struct stat there;
+    char device[128], name[128];
+    snprintf(device, sizeof device, "%s/null", dir);
+    snprintf(name, sizeof name, "%s/stdout", dir);
+    assert_int_equal(mkfifo(path, 0666), 0);
+    assert_int_equal(symlink("/dev/null", device), 0);
+    assert_int_equal(symlink("/proc/self/fd/1", name), 0);
+    const char *const paths[] = {path, device, name, dir};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        assert_int_equal(file_replace(paths[i], "x", 1), ERR_OUTPUT);
+        assert_non_null(strstr(error_message(), paths[i]));
+        assert_non_null(strstr(error_message(), "no regular file; give another name"));
+    }
+    assert_true(stat(path, &there) == 0 && S_ISFIFO(there.st_mode));
+    assert_true(lstat(device, &there) == 0 && S_ISLNK(there.st_mode));
+    assert_true(lstat(name, &there) == 0 && S_ISLNK(there.st_mode));
+    assert_int_equal(entries(), 3);
+    unlink(device);
+    unlink(name);
+}
+
 static void appends_whole_lines(void **state)
 {
     (void)state;
@@ -286,6 +311,7 @@ int main(void)
         IN_DIRECTORY(reports_a_directory_that_is_not_durable),
         IN_DIRECTORY(goes_on_after_an_interrupted_write),
         IN_DIRECTORY(refuses_places_that_cannot_be_written),
+        IN_DIRECTORY(leaves_what_is_no_file),
         IN_DIRECTORY(appends_whole_lines),
         IN_DIRECTORY(makes_directories),
         IN_DIRECTORY(passes_on_a_failed_text),
