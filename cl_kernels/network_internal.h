@@ -78,8 +78,13 @@ cl_mem network_kept(const struct network_layer *layer);
 enum error network_run_batch(struct network *network, struct image_store *images, int first,
                              int count, bool train, int64_t step);
 enum error network_run_forward(struct network *network, int layer, int count, bool train);
+/* Its two halves: sums alone while a normalisation follows, else all of it; and the normalisation
+   with activation, where there is one. */
+enum error network_run_convolution(struct network *network, int layer, int count, bool train);
+enum error network_run_norm(struct network *network, int layer, int count);
 enum error network_run_head(struct network *network, struct image_store *images, int first,
                             int count, bool train);
+enum error network_run_norm_gradient(struct network *network, int layer, int count);
 enum error network_run_weight_gradient(struct network *network, int layer, int count);
 enum error network_run_input_gradient(struct network *network, int layer, int count);
 

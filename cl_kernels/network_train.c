@@ -29,7 +29,7 @@ enum error network_run_batch(struct network *net, struct image_store *images, in
                           net->members * count, net->x);
 }
 
-enum error network_run_forward(struct network *net, int i, int count, bool train)
+enum error network_run_convolution(struct network *net, int i, int count, bool train)
 {
     struct network_layer *layer = &net->layers[i];
     cl_mem x = i > 0 ? net->layers[i - 1].y : net->x;
@@ -38,12 +38,8 @@ enum error network_run_forward(struct network *net, int i, int count, bool train
             .activation = ACT_COUNT,
             .sums = layer->norm.plan.forward_sums ? layer->norm.sums : NULL,
         };
-        enum error err = conv_forward(layer->conv, x, part(net, net->parameters, layer->weights),
-                                      &plain, layer->z, count);
-        if (err != ERR_NONE)
-            return err;
-        return norm_forward(&layer->norm, layer->z, net->parameters, layer->y, layer->slopes,
-                            count);
+        return conv_forward(layer->conv, x, part(net, net->parameters, layer->weights), &plain,
+                            layer->z, count);
     }
     cl_mem parameters = deployed(net, train);
     struct conv_epilogue epilogue = {
@@ -56,6 +52,20 @@ enum error network_run_forward(struct network *net, int i, int count, bool train
                         count);
 }
 
+enum error network_run_norm(struct network *net, int i, int count)
+{
+    struct network_layer *layer = &net->layers[i];
+    return norm_forward(&layer->norm, layer->z, net->parameters, layer->y, layer->slopes, count);
+}
+
+enum error network_run_forward(struct network *net, int i, int count, bool train)
+{
+    enum error err = network_run_convolution(net, i, count, train);
+    if (err == ERR_NONE && train && network_normalises(net))
+        err = network_run_norm(net, i, count);
+    return err;
+}
+
 enum error network_run_head(struct network *net, struct image_store *images, int first, int count,
                             bool train)
 {
@@ -65,17 +75,19 @@ enum error network_run_head(struct network *net, struct image_store *images, int
                     net->gradients);
 }
 
+enum error network_run_norm_gradient(struct network *net, int i, int count)
+{
+    struct network_layer *layer = &net->layers[i];
+    return norm_gradient(&layer->norm, layer->z, net->parameters, layer->dy, net->gradients, count);
+}
+
+/* The normalisation has a bias of its own, and the convolution's none. */
 enum error network_run_weight_gradient(struct network *net, int i, int count)
 {
     struct network_layer *layer = &net->layers[i];
     struct span db = part(net, net->gradients, layer->bias);
-    if (network_normalises(net)) {
-        enum error err = norm_gradient(&layer->norm, layer->z, net->parameters, layer->dy,
-                                       net->gradients, count);
-        if (err != ERR_NONE)
-            return err;
+    if (network_normalises(net))
         db.buffer = NULL;
-    }
     return conv_weight_gradient(layer->conv, i > 0 ? net->layers[i - 1].y : net->x, layer->dy,
                                 part(net, net->gradients, layer->weights), db,
                                 (size_t)net->members * net->floats, count);
@@ -116,6 +128,8 @@ static enum error backward(struct network *net, int count)
 {
     enum error err = ERR_NONE;
     for (int i = net->layer_count - 1; i >= 0; i--) {
+        if (network_normalises(net))
+            TRY(network_run_norm_gradient(net, i, count));
         TRY(network_run_weight_gradient(net, i, count));
         if (i > 0)
             TRY(network_run_input_gradient(net, i, count));

@@ -9,8 +9,9 @@ enum { RUNS_MIN = 3, RUNS_MAX = 101 };
 
 const char *profile_operation_name(enum profile_operation operation)
 {
-    static const char *const names[] = {"batch",           "forward",        "head",
-                                        "weight_gradient", "input_gradient", "optimizer"};
+    static const char *const names[] = {"batch",          "forward",       "norm",
+                                        "head",           "norm_gradient", "weight_gradient",
+                                        "input_gradient", "optimizer"};
     return names[operation];
 }
 
@@ -23,9 +24,13 @@ static enum error run(struct network *net, struct image_store *images,
     case PROFILE_BATCH:
         return network_run_batch(net, images, 0, batch, true, 0);
     case PROFILE_FORWARD:
-        return network_run_forward(net, row->layer, batch, true);
+        return network_run_convolution(net, row->layer, batch, true);
+    case PROFILE_NORM:
+        return network_run_norm(net, row->layer, batch);
     case PROFILE_HEAD:
         return network_run_head(net, images, 0, batch, true);
+    case PROFILE_NORM_GRADIENT:
+        return network_run_norm_gradient(net, row->layer, batch);
     case PROFILE_WEIGHT_GRADIENT:
         return network_run_weight_gradient(net, row->layer, batch);
     case PROFILE_INPUT_GRADIENT:
@@ -64,6 +69,41 @@ out:
     return err;
 }
 
+static int add(struct profile_row rows[PROFILE_ROWS_MAX], int n, enum profile_operation operation,
+               int layer)
+{
+    rows[n] = (struct profile_row){.operation = operation, .layer = layer};
+    return n + 1;
+}
+
+/* In the order of a step. */
+static int list_operations(struct profile_row rows[PROFILE_ROWS_MAX], const struct network *net)
+{
+    bool norm = network_normalises(net);
+    int n = add(rows, 0, PROFILE_BATCH, -1);
+    for (int i = 0; i < net->layer_count; i++) {
+        n = add(rows, n, PROFILE_FORWARD, i);
+        if (norm)
+            n = add(rows, n, PROFILE_NORM, i);
+    }
+    n = add(rows, n, PROFILE_HEAD, -1);
+    for (int i = net->layer_count - 1; i >= 0; i--) {
+        if (norm)
+            n = add(rows, n, PROFILE_NORM_GRADIENT, i);
+        n = add(rows, n, PROFILE_WEIGHT_GRADIENT, i);
+        if (i > 0)
+            n = add(rows, n, PROFILE_INPUT_GRADIENT, i);
+    }
+    return add(rows, n, PROFILE_OPTIMIZER, -1);
+}
+
+/* Whether its multiply-accumulates are those of its layer. */
+static bool counts(enum profile_operation operation)
+{
+    return operation == PROFILE_FORWARD || operation == PROFILE_WEIGHT_GRADIENT ||
+           operation == PROFILE_INPUT_GRADIENT;
+}
+
 enum error network_profile(struct profile_row rows[PROFILE_ROWS_MAX], int *count,
                            struct network *net, struct image_store *images, double seconds)
 {
@@ -80,18 +120,9 @@ enum error network_profile(struct profile_row rows[PROFILE_ROWS_MAX], int *count
         order[i] = i % batch % images->count;
     TRY(network_train(net, images, order, batch, 0, 1, results));
 
-    rows[n++] = (struct profile_row){.operation = PROFILE_BATCH, .layer = -1};
-    for (int i = 0; i < net->layer_count; i++)
-        rows[n++] = (struct profile_row){.operation = PROFILE_FORWARD, .layer = i};
-    rows[n++] = (struct profile_row){.operation = PROFILE_HEAD, .layer = -1};
-    for (int i = net->layer_count - 1; i >= 0; i--) {
-        rows[n++] = (struct profile_row){.operation = PROFILE_WEIGHT_GRADIENT, .layer = i};
-        if (i > 0)
-            rows[n++] = (struct profile_row){.operation = PROFILE_INPUT_GRADIENT, .layer = i};
-    }
-    rows[n++] = (struct profile_row){.operation = PROFILE_OPTIMIZER, .layer = -1};
+    n = list_operations(rows, net);
     for (int i = 0; i < n; i++) {
-        if (rows[i].layer >= 0)
+        if (counts(rows[i].operation))
             rows[i].flops =
                 2.0 * members * batch *
                 (double)genome_layer_cost(&net->genome, &net->shape, rows[i].layer).macs;

@@ -6,8 +6,10 @@
 
 enum profile_operation {
     PROFILE_BATCH,           /* batch assembly */
-    PROFILE_FORWARD,         /* a convolution with bias and activation */
+    PROFILE_FORWARD,         /* a convolution; without PROFILE_NORM also bias and activation */
+    PROFILE_NORM,            /* batch normalisation and activation; only where there is one */
     PROFILE_HEAD,            /* pooling, dense layers, loss, their gradients */
+    PROFILE_NORM_GRADIENT,   /* back through the normalisation */
     PROFILE_WEIGHT_GRADIENT, /* of a convolution */
     PROFILE_INPUT_GRADIENT,  /* of a convolution, with the derivative below */
     PROFILE_OPTIMIZER,       /* the step and the transposed copy */
@@ -16,12 +18,12 @@ enum profile_operation {
 
 struct profile_row {
     enum profile_operation operation;
-    int layer;      /* 0.. for convolutions; -1 for the others */
+    int layer;      /* 0..; -1 for what is not a layer's */
     double seconds; /* a whole batch of each member; the median of the runs */
     double flops;   /* the same; 0 where nothing is counted */
 };
 
-enum { PROFILE_ROWS_MAX = 3 * GENOME_MAX_LAYERS + 3 };
+enum { PROFILE_ROWS_MAX = 5 * GENOME_MAX_LAYERS + 3 };
 
 const char *profile_operation_name(enum profile_operation operation);
 

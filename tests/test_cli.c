@@ -269,9 +269,15 @@ static void test_bench_operations(void **state)
         shares += share;
         rows++;
     }
-    assert_int_equal(rows, 3 + 2 + 2 + 1); /* batch, head, optimizer; two layers; no first dx */
+    /* batch, head, optimizer; two layers; no first dx; norms forward and back */
+    assert_int_equal(rows, 3 + 2 + 2 + 1 + 2 * 2);
     assert_true(shares > 0.999 && shares < 1.001);
     assert_true(sum > 0.999 * whole && sum < 1.001 * whole);
+    assert_non_null(strstr(result->out, "\"norm_gradient\",2,\"RC16k5:tanh\""));
+    result = clade("bench --ops --genome RC8k3:relu-RC16k5:tanh-FC64:relu --batch 8 --seconds 0.1 "
+                   "--format csv --set devices.slots=1 --set training.norm=none");
+    clade_assert_fine(result);
+    assert_null(strstr(result->out, "norm"));
 }
 
 static void test_full_disk_is_an_error(void **state)
