@@ -1,7 +1,7 @@
 #include "pipeline/memory.h"
 
+#include <inttypes.h>
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "inputs/settings_table.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
+#include "pipeline/database.h"
 
 enum {
     MEMORY_APPLICATION = 0x434c4d45, /* "CLME", PRAGMA application_id */
-    MEMORY_VERSION = 1,              /* PRAGMA user_version */
-    BUSY_TIMEOUT_MS = 60000
+    MEMORY_VERSION = 1               /* PRAGMA user_version */
 };
 
 /* Seeds are the 64 bits of an unsigned number in a signed column. */
@@ -63,45 +63,11 @@ static const char *const statement_texts[] = {
 };
 
 struct memory {
-    sqlite3 *database;
+    struct database file;
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    char *path, *run;
+    char *run;
     int64_t recipe;
 };
-
-static enum error check(const struct memory *memory, int code, const char *act)
-{
-    switch (code & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return ERR_NONE;
-    case SQLITE_NOMEM:
-        return error_set(ERR_INTERNAL, "out of memory: cannot %s", act);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return error_set(ERR_BUSY, "memory %s: cannot %s: another process kept it locked for %d s",
-                         memory->path, act, BUSY_TIMEOUT_MS / 1000);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return error_set(ERR_DATA,
-                         "memory %s: cannot %s: the file is damaged or no SQLite file (%s); name "
-                         "another one in memory.file",
-                         memory->path, act, sqlite3_errmsg(memory->database));
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-        return error_set(ERR_OUTPUT,
-                         "memory %s: cannot %s: %s; check memory.file, the disk and the rights on "
-                         "its directory",
-                         memory->path, act, sqlite3_errmsg(memory->database));
-    default:
-        return error_set(ERR_INTERNAL, "memory %s: cannot %s: %s", memory->path, act,
-                         sqlite3_errmsg(memory->database));
-    }
-}
 
 /* Chooses a statement, whose first parameter is the recipe where it has one. */
 static sqlite3_stmt *use(struct memory *memory, enum statement statement)
@@ -118,7 +84,7 @@ static enum error step(bool *row, struct memory *memory, sqlite3_stmt *statement
 {
     int code = sqlite3_step(statement);
     *row = code == SQLITE_ROW;
-    enum error err = check(memory, code, act);
+    enum error err = database_check(&memory->file, code, act);
     if (!*row)
         sqlite3_reset(statement);
     return err;
@@ -161,42 +127,29 @@ enum error memory_recipe(struct text *recipe, const struct settings *settings)
     return text_status(recipe);
 }
 
-static int read_number(void *user, int columns, char **values, char **names)
-{
-    (void)columns;
-    (void)names;
-    *(long long *)user = values[0] != NULL ? strtoll(values[0], NULL, 10) : 0;
-    return 0;
-}
-
-static enum error query(long long *number, struct memory *memory, const char *sql)
-{
-    *number = 0;
-    return check(memory, sqlite3_exec(memory->database, sql, read_number, number, NULL), "read it");
-}
-
 /* Makes the tables of a new file; refuses a file of somebody else. */
 static enum error prepare_tables(struct memory *memory)
 {
     enum error err = ERR_NONE;
-    long long application, version, tables;
+    int64_t application, version, tables;
     char mark[128];
-    TRY(query(&application, memory, "PRAGMA application_id"));
-    TRY(query(&version, memory, "PRAGMA user_version"));
-    TRY(query(&tables, memory, "SELECT count(*) FROM sqlite_master"));
+    TRY(database_number(&application, &memory->file, "PRAGMA application_id", "read it"));
+    TRY(database_number(&version, &memory->file, "PRAGMA user_version", "read it"));
+    TRY(database_number(&tables, &memory->file, "SELECT count(*) FROM sqlite_master", "read it"));
     if (tables > 0 && application != MEMORY_APPLICATION)
         return error_set(ERR_DATA,
                          "memory.file %s is an SQLite file, but no memory of clade; name another "
                          "one",
-                         memory->path);
+                         memory->file.path);
     if (tables > 0 && version != MEMORY_VERSION)
         return error_set(ERR_DATA,
-                         "memory.file %s has version %lld, this clade reads %d; name another one",
-                         memory->path, version, MEMORY_VERSION);
+                         "memory.file %s has version %" PRId64
+                         ", this clade reads %d; name another one",
+                         memory->file.path, version, MEMORY_VERSION);
     snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              MEMORY_APPLICATION, MEMORY_VERSION);
-    TRY(check(memory, sqlite3_exec(memory->database, schema, NULL, NULL, NULL), "make its tables"));
-    TRY(check(memory, sqlite3_exec(memory->database, mark, NULL, NULL, NULL), "make its tables"));
+    TRY(database_run(&memory->file, schema, "make its tables"));
+    TRY(database_run(&memory->file, mark, "make its tables"));
 out:
     return err;
 }
@@ -228,30 +181,27 @@ enum error memory_open(struct memory **out, const char *path, const char *run, i
 {
     enum error err = ERR_NONE;
     struct memory *memory = calloc(1, sizeof *memory);
-    if (memory == NULL || (memory->path = strdup(path)) == NULL ||
+    if (memory == NULL || (memory->file.path = strdup(path)) == NULL ||
         (memory->run = strdup(run)) == NULL) {
         err = error_set(ERR_INTERNAL, "out of memory while opening the memory %s", path);
         goto out;
     }
-    TRY(check(memory,
-              sqlite3_open_v2(path, &memory->database,
-                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                              NULL),
-              "open it"));
-    sqlite3_busy_timeout(memory->database, BUSY_TIMEOUT_MS);
-    TRY(check(memory,
-              sqlite3_exec(memory->database,
-                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                           "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE;",
-                           NULL, NULL, NULL),
-              "open it"));
+    memory->file.what = "memory";
+    memory->file.if_damaged = "name another one in memory.file";
+    memory->file.if_unwritable = "check memory.file, the disk and the rights on its directory";
+    TRY(database_check(
+        &memory->file,
+        sqlite3_open_v2(path, &memory->file.sqlite,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL),
+        "open it"));
+    sqlite3_busy_timeout(memory->file.sqlite, DATABASE_BUSY_MS);
+    TRY(database_run(&memory->file,
+                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                     "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE;",
+                     "open it"));
     TRY(prepare_tables(memory));
-    TRY(check(memory, sqlite3_exec(memory->database, "COMMIT", NULL, NULL, NULL), "open it"));
-    for (int i = 0; i < STATEMENT_COUNT; i++)
-        TRY(check(memory,
-                  sqlite3_prepare_v3(memory->database, statement_texts[i], -1,
-                                     SQLITE_PREPARE_PERSISTENT, &memory->statements[i], NULL),
-                  "prepare a statement"));
+    TRY(database_run(&memory->file, "COMMIT", "open it"));
+    TRY(database_prepare(memory->statements, statement_texts, STATEMENT_COUNT, &memory->file));
     TRY(find_recipe(memory, data_check, settings));
     *out = memory;
     return ERR_NONE;
@@ -267,8 +217,8 @@ enum error memory_close(struct memory *memory)
         return ERR_NONE;
     for (int i = 0; i < STATEMENT_COUNT; i++)
         sqlite3_finalize(memory->statements[i]);
-    err = check(memory, sqlite3_close(memory->database), "close it");
-    free(memory->path);
+    err = database_check(&memory->file, sqlite3_close(memory->file.sqlite), "close it");
+    free(memory->file.path);
     free(memory->run);
     free(memory);
     return err;
@@ -397,7 +347,7 @@ static enum error add_training(bool *added, struct memory *memory, const char *g
     sqlite3_bind_double(statement, 6, candidate->validation_accuracy);
     sqlite3_bind_int64(statement, 7, clock_utc_us());
     enum error err = execute(memory, statement, "add a training");
-    *added = err == ERR_NONE && sqlite3_changes(memory->database) > 0;
+    *added = err == ERR_NONE && sqlite3_changes(memory->file.sqlite) > 0;
     return err;
 }
 

@@ -12,47 +12,11 @@
 #include "pipeline/store_internal.h"
 #include "pipeline/store_schema.h"
 
-enum { BUSY_TIMEOUT_MS = 60000 };
-
 static const char *const statement_texts[] = {
 #define X(name, sql) sql,
     STORE_STATEMENTS(X)
 #undef X
 };
-
-enum error store_check(const struct store *store, int code, const char *act)
-{
-    switch (code & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return ERR_NONE;
-    case SQLITE_NOMEM:
-        return error_set(ERR_INTERNAL, "out of memory: cannot %s", act);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return error_set(ERR_BUSY, "%s: cannot %s: another process kept the store locked for %d s",
-                         store->path, act, BUSY_TIMEOUT_MS / 1000);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return error_set(ERR_DATA,
-                         "%s: cannot %s: the store is damaged (%s); start the run anew, or put a "
-                         "copy of the file back",
-                         store->path, act, sqlite3_errmsg(store->database));
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-        return error_set(ERR_OUTPUT,
-                         "%s: cannot %s: %s; check the disk and the rights on the directory, then "
-                         "resume the run",
-                         store->path, act, sqlite3_errmsg(store->database));
-    default:
-        return error_set(ERR_INTERNAL, "%s: cannot %s: %s", store->path, act,
-                         sqlite3_errmsg(store->database));
-    }
-}
 
 void store_use(struct store *store, enum statement statement)
 {
@@ -98,7 +62,7 @@ enum error store_step(bool *row, struct store *store, const char *act)
     if (code == SQLITE_OK)
         code = sqlite3_step(store->current);
     *row = code == SQLITE_ROW;
-    enum error err = store_check(store, code, act);
+    enum error err = database_check(&store->file, code, act);
     if (!*row)
         sqlite3_reset(store->current);
     return err;
@@ -110,7 +74,7 @@ enum error store_execute(int *changes, struct store *store, const char *act)
     enum error err = store_step(&row, store, act);
     assert(!row);
     if (changes != NULL)
-        *changes = sqlite3_changes(store->database);
+        *changes = sqlite3_changes(store->file.sqlite);
     return err;
 }
 
@@ -142,7 +106,8 @@ enum error store_column_status(enum candidate_status *status, const struct store
             return ERR_NONE;
         }
     }
-    return error_set(ERR_DATA, "%s: the store is damaged: '%s' is not a status", store->path, word);
+    return error_set(ERR_DATA, "%s: the store is damaged: '%s' is not a status", store->file.path,
+                     word);
 }
 
 enum error store_column_genome(struct genome *genome, const struct store *store, int column)
@@ -151,7 +116,7 @@ enum error store_column_genome(struct genome *genome, const struct store *store,
     store_column_text(text, sizeof text, store, column);
     if (genome_parse(genome, text) != ERR_NONE)
         return error_set(ERR_DATA, "%s: the store is damaged: a genome in it cannot be read: %.80s",
-                         store->path, text);
+                         store->file.path, text);
     return ERR_NONE;
 }
 
@@ -172,7 +137,7 @@ enum error store_end(struct store *store, enum error err)
     /* Some failures have rolled back already; the message of the first one is what counts. */
     if (store->current != NULL)
         sqlite3_reset(store->current);
-    if (!sqlite3_get_autocommit(store->database)) {
+    if (!sqlite3_get_autocommit(store->file.sqlite)) {
         sqlite3_reset(store->statements[STATEMENT_ROLLBACK]);
         sqlite3_step(store->statements[STATEMENT_ROLLBACK]);
         sqlite3_reset(store->statements[STATEMENT_ROLLBACK]);
@@ -186,37 +151,37 @@ enum error store_close(struct store *store)
         return ERR_NONE;
     for (int i = 0; i < STATEMENT_COUNT; i++)
         sqlite3_finalize(store->statements[i]);
-    enum error err = store_check(store, sqlite3_close(store->database), "close it");
-    free(store->path);
+    enum error err = database_check(&store->file, sqlite3_close(store->file.sqlite), "close it");
+    free(store->file.path);
     free(store);
     return err;
 }
 
 enum error store_set_durable(struct store *store, bool durable)
 {
-    return store_check(
-        store,
-        sqlite3_exec(store->database,
-                     durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", NULL,
-                     NULL, NULL),
-        "set it up");
+    return database_run(&store->file,
+                        durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                        "set it up");
 }
 
 static enum error connect(struct store **out, const char *path, int flags)
 {
     enum error err = ERR_NONE;
     struct store *store = calloc(1, sizeof *store);
-    if (store == NULL || (store->path = strdup(path)) == NULL) {
+    if (store == NULL || (store->file.path = strdup(path)) == NULL) {
         free(store);
         return error_set(ERR_INTERNAL, "out of memory while opening %s", path);
     }
-    TRY(store_check(store, sqlite3_open_v2(path, &store->database, flags, NULL), "open it"));
-    TRY(store_check(store, sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS), "open it"));
-    TRY(store_check(store,
-                    sqlite3_exec(store->database,
-                                 "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;", NULL,
-                                 NULL, NULL),
-                    "open it"));
+    store->file.what = "store";
+    store->file.if_damaged = "start the run anew, or put a copy of the file back";
+    store->file.if_unwritable =
+        "check the disk and the rights on the directory, then resume the run";
+    TRY(database_check(&store->file, sqlite3_open_v2(path, &store->file.sqlite, flags, NULL),
+                       "open it"));
+    TRY(database_check(&store->file, sqlite3_busy_timeout(store->file.sqlite, DATABASE_BUSY_MS),
+                       "open it"));
+    TRY(database_run(&store->file, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;",
+                     "open it"));
     *out = store;
     return ERR_NONE;
 out:
@@ -226,14 +191,7 @@ out:
 
 static enum error prepare(struct store *store)
 {
-    for (int i = 0; i < STATEMENT_COUNT; i++) {
-        int code = sqlite3_prepare_v3(store->database, statement_texts[i], -1,
-                                      SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
-        enum error err = store_check(store, code, "prepare a statement");
-        if (err != ERR_NONE)
-            return err;
-    }
-    return ERR_NONE;
+    return database_prepare(store->statements, statement_texts, STATEMENT_COUNT, &store->file);
 }
 
 enum error store_create(struct store **out, const char *path, const struct store_run *run,
@@ -251,9 +209,8 @@ enum error store_create(struct store **out, const char *path, const struct store
     static const char *const parts[] = {"PRAGMA journal_mode = WAL;", "BEGIN IMMEDIATE;",
                                         STORE_SCHEMA};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        TRY(store_check(store, sqlite3_exec(store->database, parts[i], NULL, NULL, NULL),
-                        "create it"));
-    TRY(store_check(store, sqlite3_exec(store->database, versions, NULL, NULL, NULL), "create it"));
+        TRY(database_run(&store->file, parts[i], "create it"));
+    TRY(database_run(&store->file, versions, "create it"));
     TRY(prepare(store));
     store_use(store, STATEMENT_ADD_RUN);
     store_bind_text(store, 1, run->name);
@@ -277,43 +234,30 @@ out:
     return err;
 }
 
-/* One number that a PRAGMA or SELECT gives. */
-static enum error query_int(int64_t *value, struct store *store, const char *sql, const char *act)
-{
-    enum error err = ERR_NONE;
-    sqlite3_stmt *statement = NULL;
-    TRY(store_check(store, sqlite3_prepare_v2(store->database, sql, -1, &statement, NULL), act));
-    int code = sqlite3_step(statement);
-    TRY(store_check(store, code, act));
-    *value = sqlite3_column_int64(statement, 0);
-out:
-    sqlite3_finalize(statement);
-    return err;
-}
-
 static enum error check_identity(struct store *store)
 {
     enum error err = ERR_NONE;
     int64_t application, version, tables;
-    TRY(query_int(&application, store, "PRAGMA application_id", "read its header"));
-    TRY(query_int(&version, store, "PRAGMA user_version", "read its header"));
-    TRY(query_int(&tables, store, "SELECT count(*) FROM sqlite_master", "read its tables"));
+    TRY(database_number(&application, &store->file, "PRAGMA application_id", "read its header"));
+    TRY(database_number(&version, &store->file, "PRAGMA user_version", "read its header"));
+    TRY(database_number(&tables, &store->file, "SELECT count(*) FROM sqlite_master",
+                        "read its tables"));
     if (application == 0 && version == 0 && tables == 0)
         return error_set(ERR_DATA,
                          "%s is empty: the run was stopped before it began; delete its directory "
                          "and start it anew",
-                         store->path);
+                         store->file.path);
     if (application != STORE_APPLICATION)
         return error_set(ERR_DATA, "%s is an SQLite file, but not one that clade has written",
-                         store->path);
+                         store->file.path);
     if (version > STORE_VERSION)
         return error_set(ERR_DATA,
                          "%s has store version %" PRId64 ", this clade reads up to %d; use the "
                          "newer clade that wrote it",
-                         store->path, version, STORE_VERSION);
+                         store->file.path, version, STORE_VERSION);
     if (version < STORE_VERSION)
         return error_set(ERR_DATA, "%s has store version %" PRId64 ", this clade reads only %d",
-                         store->path, version, STORE_VERSION);
+                         store->file.path, version, STORE_VERSION);
 out:
     return err;
 }
@@ -322,11 +266,12 @@ static enum error verify_pages(struct store *store)
 {
     enum error err = ERR_NONE;
     sqlite3_stmt *statement = NULL;
-    TRY(store_check(
-        store, sqlite3_prepare_v2(store->database, "PRAGMA quick_check(1)", -1, &statement, NULL),
+    TRY(database_check(
+        &store->file,
+        sqlite3_prepare_v2(store->file.sqlite, "PRAGMA quick_check(1)", -1, &statement, NULL),
         "verify it"));
     int code = sqlite3_step(statement);
-    TRY(store_check(store, code, "verify it"));
+    TRY(database_check(&store->file, code, "verify it"));
     const char *verdict = (const char *)sqlite3_column_text(statement, 0);
     if (verdict == NULL || strcmp(verdict, "ok") != 0) {
         char line[160];
@@ -335,7 +280,7 @@ static enum error verify_pages(struct store *store)
         err = error_set(ERR_DATA,
                         "%s: the store is damaged (%s); start the run anew, or put a copy of the "
                         "file back",
-                        store->path, line);
+                        store->file.path, line);
     }
 out:
     sqlite3_finalize(statement);
@@ -366,7 +311,8 @@ static enum error run_row(struct store *store)
     store_use(store, STATEMENT_READ_RUN);
     enum error err = store_step(&row, store, "read the run");
     if (err == ERR_NONE && !row)
-        err = error_set(ERR_DATA, "%s: the store is damaged: it describes no run", store->path);
+        err =
+            error_set(ERR_DATA, "%s: the store is damaged: it describes no run", store->file.path);
     return err;
 }
 
@@ -414,7 +360,7 @@ enum error store_add_worker(int64_t *worker, struct store *store, int slot,
     store_bind_text(store, 6, device->driver_version);
     store_bind_text(store, 7, device->device_version);
     enum error err = store_execute(NULL, store, "write a worker");
-    *worker = sqlite3_last_insert_rowid(store->database);
+    *worker = sqlite3_last_insert_rowid(store->file.sqlite);
     return err;
 }
 

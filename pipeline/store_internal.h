@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "pipeline/database.h"
 #include "pipeline/store.h"
 
 /* X(name, SQL): prepared once, when a store is opened. */
@@ -151,16 +152,11 @@ enum statement {
 };
 
 struct store {
-    sqlite3 *database;
-    char *path;
+    struct database file;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     sqlite3_stmt *current; /* what store_use() chose */
     int bind_code;         /* the first failed bind since then */
 };
-
-/* Turns a failed SQLite call into an error; SQLITE_OK, ROW and DONE give ERR_NONE. `act` says
-   what was tried: "claim a job". */
-enum error store_check(const struct store *store, int code, const char *act);
 
 /*
  * One statement at a time: store_use() chooses it, reset and without bindings; store_bind_*()

@@ -137,7 +137,7 @@ enum error store_read_candidate(struct candidate *candidate, struct store *store
     if (err != ERR_NONE)
         return err;
     if (!row)
-        return error_set(ERR_DATA, "%s has no candidate c%06" PRId64, store->path, id);
+        return error_set(ERR_DATA, "%s has no candidate c%06" PRId64, store->file.path, id);
     *candidate = (struct candidate){0};
     err = read_candidate(candidate, store);
     sqlite3_reset(store->current);
@@ -161,10 +161,10 @@ static enum error copy_blob(void **data, size_t *size, struct store *store, int 
     size_t bytes = (size_t)sqlite3_column_bytes(store->current, column);
     if (blob == NULL || (*size != 0 && *size != bytes))
         return error_set(ERR_DATA, "%s: the store is damaged: an array of %zu bytes has %zu",
-                         store->path, *size, bytes);
+                         store->file.path, *size, bytes);
     *data = malloc(bytes);
     if (*data == NULL)
-        return error_set(ERR_INTERNAL, "out of memory while reading %s", store->path);
+        return error_set(ERR_INTERNAL, "out of memory while reading %s", store->file.path);
     memcpy(*data, blob, bytes);
     *size = bytes;
     return ERR_NONE;
@@ -272,7 +272,7 @@ static enum error read_floats(float **floats, size_t *count, struct store *store
     size_t bytes = 0;
     enum error err = store_step(&row, store, "read parameters");
     if (err == ERR_NONE && !row)
-        err = error_set(ERR_DATA, "%s has no %s of c%06" PRId64, store->path, what, candidate);
+        err = error_set(ERR_DATA, "%s has no %s of c%06" PRId64, store->file.path, what, candidate);
     if (err == ERR_NONE)
         err = copy_blob(&data, &bytes, store, 0);
     sqlite3_reset(store->current);
