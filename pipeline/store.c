@@ -164,7 +164,8 @@ enum error store_set_durable(struct store *store, bool durable)
                         "set it up");
 }
 
-static enum error connect(struct store **out, const char *path, int flags)
+/* `name` is what SQLite calls the file at `path`: the same, or a URI. */
+static enum error connect(struct store **out, const char *path, const char *name, int flags)
 {
     enum error err = ERR_NONE;
     struct store *store = calloc(1, sizeof *store);
@@ -176,7 +177,7 @@ static enum error connect(struct store **out, const char *path, int flags)
     store->file.if_damaged = "start the run anew, or put a copy of the file back";
     store->file.if_unwritable =
         "check the disk and the rights on the directory, then resume the run";
-    TRY(database_check(&store->file, sqlite3_open_v2(path, &store->file.sqlite, flags, NULL),
+    TRY(database_check(&store->file, sqlite3_open_v2(name, &store->file.sqlite, flags, NULL),
                        "open it"));
     TRY(database_check(&store->file, sqlite3_busy_timeout(store->file.sqlite, DATABASE_BUSY_MS),
                        "open it"));
@@ -201,7 +202,7 @@ enum error store_create(struct store **out, const char *path, const struct store
     struct store *store = NULL;
     if (access(path, F_OK) == 0)
         return error_set(ERR_OUTPUT, "%s exists; a store is never overwritten", path);
-    TRY(connect(&store, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+    TRY(connect(&store, path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
     TRY(store_set_durable(store, true));
     char versions[128];
     snprintf(versions, sizeof versions, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
@@ -287,13 +288,49 @@ out:
     return err;
 }
 
+/* In a directory where nothing can be written, such as an archive or someone else's, SQLite cannot
+   make the log that it wants beside the file. Without a log the file is all there is. */
+static bool is_archived(const char *path)
+{
+    struct text directory = {0}, log = {0};
+    const char *slash = strrchr(path, '/');
+    text_append_n(&directory, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    text_append(&directory, ".");
+    text_printf(&log, "%s-wal", path);
+    bool archived = !directory.failed && !log.failed && access(directory.data, W_OK) != 0 &&
+                    access(log.data, F_OK) != 0;
+    text_free(&directory);
+    text_free(&log);
+    return archived;
+}
+
+/* Reads only, and takes no locks: nobody can write there. */
+static enum error connect_archived(struct store **out, const char *path)
+{
+    struct text uri = {0};
+    text_append(&uri, "file:");
+    for (const char *at = path; *at != '\0'; at++) {
+        if (strchr("%?#", *at) != NULL)
+            text_printf(&uri, "%%%02X", (unsigned char)*at);
+        else
+            text_append_n(&uri, at, 1);
+    }
+    text_append(&uri, "?immutable=1");
+    enum error err = text_status(&uri);
+    if (err == ERR_NONE)
+        err = connect(out, path, uri.data, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    text_free(&uri);
+    return err;
+}
+
 enum error store_open(struct store **out, const char *path, bool verify)
 {
     enum error err = ERR_NONE;
     struct store *store = NULL;
     if (access(path, F_OK) != 0)
         return error_set(ERR_DATA, "%s does not exist: there is no run in this directory", path);
-    TRY(connect(&store, path, SQLITE_OPEN_READWRITE));
+    TRY(is_archived(path) ? connect_archived(&store, path)
+                          : connect(&store, path, path, SQLITE_OPEN_READWRITE));
     TRY(check_identity(store));
     if (verify)
         TRY(verify_pages(store));

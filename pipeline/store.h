@@ -77,6 +77,7 @@ enum error store_create(struct store **out, const char *path, const struct store
 /*
  * Opens an existing store. ERR_DATA, with the reason, when the file is missing, is not a store of
  * clade, comes from a newer version or is damaged. `verify` reads the whole file to find damage.
+ * Where nothing can be written it can be read, and changes fail.
  */
 enum error store_open(struct store **out, const char *path, bool verify);
 

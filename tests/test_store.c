@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -501,6 +502,49 @@ static void test_missing_file(void **state)
     assert_int_not_equal(access(fixture_path, F_OK), 0); /* and nothing was made */
 }
 
+/* As another user, for root may write everywhere. Returns the code of the first failure. */
+static int read_as_nobody(void)
+{
+    struct store *store;
+    struct store_run run;
+    struct candidate c;
+    int64_t worker;
+    static const struct device_version device = {.device = "cpu"};
+    if (geteuid() == 0 && setuid(65534) != 0)
+        return 101;
+    enum error err = store_open(&store, fixture_path, true);
+    if (err == ERR_NONE)
+        err = store_read_run(&run, store);
+    if (err == ERR_NONE)
+        err = store_read_candidate(&c, store, 2);
+    if (err != ERR_NONE)
+        return (int)err;
+    if (c.id != 2 || store_add_worker(&worker, store, 0, &device) != ERR_OUTPUT)
+        return 102;
+    return store_close(store) == ERR_NONE ? 0 : 103;
+}
+
+/* An archive, or a run of someone else. */
+static void test_reads_where_nothing_can_be_written(void **state)
+{
+    (void)state;
+    int status;
+    char directory[128];
+    struct store *store = fixture_create();
+    fixture_add(store, 0, 3);
+    OK(store_close(store));
+    snprintf(directory, sizeof directory, "%s", fixture_path);
+    *strrchr(directory, '/') = '\0';
+    assert_int_equal(chmod(directory, 0555), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(read_as_nobody());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(chmod(directory, 0700), 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_foreign_files(void **state)
 {
     (void)state;
@@ -622,6 +666,7 @@ int main(void)
         CASE(test_final_jobs_are_frozen_by_the_file),
         CASE(test_confirm),
         CASE(test_missing_file),
+        CASE(test_reads_where_nothing_can_be_written),
         CASE(test_foreign_files),
         CASE(test_newer_version),
         CASE(test_lost_pages),
