@@ -1,6 +1,10 @@
 /* clade: reads the command word, runs the command, turns its error into a line and an exit code. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pipeline/command.h"
 
@@ -74,8 +78,20 @@ static void print_error(enum error err)
     fputc('\n', stderr);
 }
 
+/* A closed standard stream would give its number to the next file that is opened, and what is
+   printed would go into a log, a lock or a store. Standard output then stays one that cannot be
+   written, which is an error where there is a result to print. */
+static void open_standard_streams(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY) != stream)
+            abort();
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     enum error err = run_program(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && err == ERR_NONE)
         err = error_set(ERR_OUTPUT, "cannot write to standard output; is the disk full?");

@@ -212,6 +212,22 @@ def check_goes_on(room):
         lines, f"search goes on: {first[1]} of 12 candidates have ended, 2 are a generation$"))
 
 
+def check_closed_streams(room):
+    """What would be printed does not end in files that have the numbers of closed streams."""
+    for closed, code in (("2>&-", 0), (">&- 2>&-", 6), ("<&- >&- 2>&-", 6)):
+        name = "closed%d" % len(closed)
+        result = subprocess.run(
+            ["sh", "-c", f'exec "$0" "$@" {closed}', clade, "run", f"{room}/search.ini", "--out",
+             f"{room}/{name}"], stdout=subprocess.DEVNULL, check=False)
+        check("%s: exit code %d" % (closed, result.returncode), result.returncode == code)
+        with open(f"{room}/{name}/log.txt", encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        check("%s: log.txt %s" % (closed, lines), lines and all(
+            re.search(r"^[-0-9]+T[:0-9]+ (debug|info|warning|error) ", line) for line in lines))
+        with open(f"{room}/{name}/lock", encoding="utf-8") as file:
+            check("lock", re.fullmatch(r"\d+\n?", file.read()))
+
+
 def listing(command, *arguments):
     said = subprocess.run([clade, command, *arguments], capture_output=True, check=True)
     return said.stdout.decode()
@@ -276,6 +292,7 @@ with tempfile.TemporaryDirectory() as place:
     check_elsewhere(place)
     check_first_line(place)
     check_goes_on(place)
+    check_closed_streams(place)
     check_status(place)
     check_versions(place)
     check_log(place)
