@@ -62,6 +62,13 @@ static double time_left(const char **word, const struct status *status)
     return report->elapsed_s / report->ended * (cycles - report->ended);
 }
 
+/* Of a directory, which may have any name; a terminal must not obey it. */
+static void print_name(const char *name)
+{
+    for (; *name != '\0'; name++)
+        putchar((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name);
+}
+
 static void print_text(const struct status *status, const char *directory)
 {
     char genome[GENOME_TEXT_SIZE], begun[CLOCK_UTC_SIZE], spent[CLOCK_DURATION_SIZE], of[32] = "";
@@ -72,11 +79,13 @@ static void print_text(const struct status *status, const char *directory)
     clock_duration_text(spent, report->elapsed_s);
     if (results->settings.search.cycles > 0)
         snprintf(of, sizeof of, " of %d", results->settings.search.cycles);
-    printf("run        %s, %s\n"
+    printf("run        ");
+    print_name(results->run.name);
+    printf(", %s\n"
            "begun      %s UTC, %s between the first start and the last result\n"
            "search     %" PRId64 "%s candidates, generation %d\n"
            "states     ",
-           results->run.name, state, begun, spent, status->search.final, of,
+           state, begun, spent, status->search.final, of,
            report->generation_count > 0 ? (int)report->generation_count - 1 : 0);
     const char *comma = "", *word;
     for (int i = 0; i < CANDIDATE_STATUS_COUNT; i++) {

@@ -12,6 +12,7 @@ import random
 import re
 import select
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -236,6 +237,13 @@ def listing(command, *arguments):
 def check_status(room):
     status, = json.loads(listing("status", f"{room}/runs/block", "--format", "json"))
     row, = csv.DictReader(io.StringIO(listing("status", f"{room}/runs/block", "--format", "csv")))
+    hostile = f"{room}/a\x1b[31m\nb"
+    shutil.copytree(f"{room}/runs/block", hostile)
+    with sqlite3.connect(f"{hostile}/store.sqlite") as store:
+        store.execute("UPDATE run SET name = ?", (os.path.basename(hostile),))
+    store.close()
+    text = listing("status", hostile)
+    check("status of a hostile name: %r" % text, text.startswith("run        a?[31m?b, finished\n"))
     check("status: %s %s" % (status, row), status["run"] == "block" and status["state"] == "finished"
           and status["done"] == 4 and list(status) == list(row)
           and abs(status["test_accuracy"] - float(row["test_accuracy"])) < 1e-6)
