@@ -8,6 +8,16 @@
 #include "pipeline/base/log.h"
 #include "pipeline/memory.h"
 
+enum error run_memory_check(const struct run *run)
+{
+    const char *file = run->settings.memory.file;
+    struct memory *memory = NULL;
+    if (strcmp(file, MEMORY_NONE) == 0)
+        return ERR_NONE;
+    enum error err = memory_open(&memory, file, "", run->info.data_check, &run->settings);
+    return err == ERR_NONE ? memory_close(memory) : err;
+}
+
 enum error run_memory_open(struct run *run)
 {
     const char *file = run->settings.memory.file;

@@ -6,6 +6,10 @@
 #include "pipeline/base/error.h"
 #include "pipeline/pipeline.h"
 
+/* Whether the memory can be opened, when the settings name one: before a new run has a directory.
+ */
+enum error run_memory_check(const struct run *run);
+
 /* Opens run->memory, when the settings name one. */
 enum error run_memory_open(struct run *run);
 

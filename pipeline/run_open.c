@@ -14,6 +14,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/fingerprint.h"
+#include "pipeline/run_memory.h"
 #include "pipeline/run_progress.h"
 #include "pipeline/tune.h"
 
@@ -136,6 +137,7 @@ enum error run_begin(struct run *run, const struct settings *settings,
     TRY(space_init(&run->space, &settings->space, &run->info.shape));
     run_say(run, "looks for devices");
     TRY(slots_find(&run->slots, &run->slot_count, NULL, NULL, &run->settings.devices));
+    TRY(run_memory_check(run));
     settings_print(&ini, settings, origins);
     TRY(text_status(&ini));
     TRY(run_directory_create(run->directory, wanted, settings->outputs.dir));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -199,6 +200,9 @@ static void test_memory(void **state)
               directory, directory);
     assert_int_equal(result->status, error_exit_code(ERR_OUTPUT));
     assert_non_null(strstr(result->err, "memory.file"));
+    char made[128];
+    snprintf(made, sizeof made, "%s/x", directory);
+    assert_int_not_equal(access(made, F_OK), 0); /* and leaves nothing behind */
 }
 
 int main(void)
