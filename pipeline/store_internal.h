@@ -196,4 +196,7 @@ enum error store_begin(struct store *store);
 /* Ends the transaction: commits when `err` is ERR_NONE, else rolls back and returns `err`. */
 enum error store_end(struct store *store, enum error err);
 
+/* Takes a running job to its next state, inside a transaction. */
+enum error store_end_job(struct store *store, int64_t job, enum candidate_status status);
+
 #endif
