@@ -13,8 +13,8 @@
 /*
  * Puts `length` bytes at `path`: written to ".NAME.tmp" beside it, fsync, rename, fsync of the
  * directory. A reader sees the old file or the new one. A process that is killed in between leaves
- * at worst the temporary file, which the next call for the same path replaces. What is there must be
- * a regular file or a link to one: devices, pipes and directories stay as they are (ERR_OUTPUT).
+ * at worst the temporary file, which the next call for the same path replaces. What is there must
+ * be a regular file or a link to one: devices, pipes and directories stay as they are (ERR_OUTPUT).
  */
 enum error file_replace(const char *path, const void *data, size_t length);
 
