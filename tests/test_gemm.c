@@ -11,6 +11,7 @@
 
 #include "cl_kernels/check.h"
 #include "cl_kernels/gemm.h"
+#include "tests/sgemm_wrap.h"
 
 static struct device *device;
 
@@ -18,36 +19,6 @@ static void ok(enum error err)
 {
     if (err != ERR_NONE)
         fail_msg("%s: %s", error_name(err), error_message());
-}
-
-static CLBlastStatusCode fault; /* what the next products return; 0: they work */
-
-CLBlastStatusCode __real_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
-CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
-CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(
-    const CLBlastLayout layout, const CLBlastTranspose a_form, const CLBlastTranspose b_form,
-    const size_t m, const size_t n, const size_t k, const float alpha, const cl_mem a,
-    const size_t a_offset, const size_t a_stride, const cl_mem b, const size_t b_offset,
-    const size_t b_stride, const float beta, cl_mem c, const size_t c_offset, const size_t c_stride,
-    cl_command_queue *queue, cl_event *event, cl_mem temporary)
-{
-    if (fault != CLBlastSuccess)
-        return fault;
-    return __real_CLBlastSgemmWithTempBuffer(layout, a_form, b_form, m, n, k, alpha, a, a_offset,
-                                             a_stride, b, b_offset, b_stride, beta, c, c_offset,
-                                             c_stride, queue, event, temporary);
 }
 
 /* rows x columns at `offset`, `stride` apart, in a buffer whose other floats are 7. */
@@ -153,12 +124,12 @@ static void test_errors(void **state)
     check_start(&check, device, "errors", "2 x 2");
     struct matrix matrix = upload(&check, 2, 2, 0, 2, four);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fault = cases[i].code;
+        sgemm_fault = cases[i].code;
         assert_int_equal(gemm_multiply(device, 2, 2, 2, &matrix, false, &matrix, false, &matrix),
                          cases[i].expected);
         assert_non_null(strstr(error_message(), cases[i].text));
     }
-    fault = CLBlastSuccess;
+    sgemm_fault = CLBlastSuccess;
     /* CLBlast's own checks: a matrix that is longer than its buffer. */
     struct matrix narrow = {matrix.buffer, 0, 1};
     assert_int_equal(gemm_multiply(device, 2, 2, 2, &narrow, false, &matrix, false, &matrix),

@@ -14,6 +14,7 @@
 
 #include "cl_kernels/tuner.h"
 #include "cl_kernels/tuning.h"
+#include "tests/sgemm_wrap.h"
 #include "tests/tuning_fixture.h"
 
 static struct device *device;
@@ -58,36 +59,11 @@ CLBlastStatusCode __wrap_CLBlastOverrideParameters(const cl_device_id id, const 
                 used = sets[i];
         }
         uses++;
+        sgemm_scale = used == wrong ? 1.0001f : 1;
         if (used == refused)
             return CLBlastInvalidLocalMemUsage;
     }
     return __real_CLBlastOverrideParameters(id, kernel, precision, count, names, values);
-}
-
-CLBlastStatusCode __real_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
-CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
-CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(
-    const CLBlastLayout layout, const CLBlastTranspose a_form, const CLBlastTranspose b_form,
-    const size_t m, const size_t n, const size_t k, const float alpha, const cl_mem a,
-    const size_t a_offset, const size_t a_stride, const cl_mem b, const size_t b_offset,
-    const size_t b_stride, const float beta, cl_mem c, const size_t c_offset, const size_t c_stride,
-    cl_command_queue *queue, cl_event *event, cl_mem temporary)
-{
-    return __real_CLBlastSgemmWithTempBuffer(
-        layout, a_form, b_form, m, n, k, used == wrong ? 1.0001f * alpha : alpha, a, a_offset,
-        a_stride, b, b_offset, b_stride, beta, c, c_offset, c_stride, queue, event, temporary);
 }
 
 /* ---- tests ---- */
