@@ -1,7 +1,7 @@
 /*
  * 2-D convolution with zero padding of kernel/2: forward, input gradient, weight gradient.
  * Layouts and weight order: layout.h. Four families give the same results within tolerance:
- * vector (conv_vector.*), Winograd's for 3x3 (conv_winograd.*), both for CPU devices; tiled
+ * vector (conv_vector.*), Winograd's for 3x3 and 5x5 (conv_winograd.*), both for CPU devices; tiled
  * (conv_tiled.*) and im2col + CLBlast GEMM (conv_gemm.*) for GPUs.
  *
  * Several networks of one shape, the members of a pack, can share each launch: image n of a tensor
@@ -75,7 +75,7 @@ struct conv_chain {
  */
 struct conv_tiles {
     int group, group_transposed; /* vector, winograd: vectors in a weight group; tiled: channels */
-    int forward, input_gradient; /* pixels of a tile (winograd: squares of 4x4) */
+    int forward, input_gradient; /* pixels of a tile (winograd: output tiles) */
     int weight_gradient;         /* input channels of a tile; tiled: and taps */
 };
 

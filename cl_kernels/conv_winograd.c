@@ -1,5 +1,5 @@
-/* The winograd family: host side of conv_winograd.cl. It does 3x3 and 5x5 convolutions of
-   stride 1; its tiles and weight groups follow the rules of conv_vector.c. */
+/* The winograd family: host side of conv_winograd.cl. It does 3x3 and 5x5 convolutions of stride 1
+   and 5x5 of stride 2; its tiles and weight groups follow the rules of conv_vector.c. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,11 +7,12 @@
 #include "cl_kernels/conv_winograd_args.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_source_conv_winograd[];
+extern const char cl_source_conv_winograd_args[], cl_source_activation[],
+    cl_source_conv_winograd_lines[], cl_source_conv_winograd[];
 
 enum {
     POINTS = 36,    /* as in conv_winograd.cl */
-    LEAST_SIDE = 4, /* pixels of an image */
+    LEAST_SIDE = 4, /* pixels of an output image */
     PIXELS = 8,     /* tiles in a register tile, by the rule */
     MAX_PIXELS = 14,
     FEW_PIXELS = 6,
@@ -28,9 +29,12 @@ _Static_assert(sizeof((struct winograd_args){0}.activations) == PACK_MAX * sizeo
 /* One direction: what is read, what is written. */
 struct direction {
     struct layout from, to;
+    int kernel, stride;
     int channels, vectors, groups; /* channels are read, groups of vectors written */
+    int phases_from, phases_to;    /* of what is read and written */
     int pixels;                    /* tiles in a register tile */
     int side;                      /* pixels of an output tile */
+    int tiles_y, tiles_x;          /* of an image */
     int chunk, strip, columns;     /* images of a chunk, rows of tiles of a strip, its tiles in
                                       whole register tiles */
     cl_kernel weights, run;
@@ -49,8 +53,8 @@ struct winograd_conv {
 bool conv_winograd_fits(const struct conv_plan *plan)
 {
     int kernel = plan->shape.kernel;
-    return (kernel == 3 || kernel == 5) && plan->shape.stride == 1 && plan->input.lanes >= 8 &&
-           plan->input.height >= LEAST_SIDE && plan->input.width >= LEAST_SIDE;
+    return (kernel == 5 || (kernel == 3 && plan->shape.stride == 1)) && plan->input.lanes >= 8 &&
+           plan->output.height >= LEAST_SIDE && plan->output.width >= LEAST_SIDE;
 }
 
 static int group_vectors(int blocks)
@@ -58,11 +62,6 @@ static int group_vectors(int blocks)
     if (blocks % 2 == 0)
         return 2;
     return blocks % 3 == 0 ? 3 : 1;
-}
-
-static int tiles_of(int length, const struct direction *d)
-{
-    return (length + d->side - 1) / d->side;
 }
 
 static int round_up(int value, int unit)
@@ -122,14 +121,13 @@ static int winograd_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
    rule's PIXELS, whatever the tiles: it decides the order of sums over a batch. */
 static void choose_chunk(struct direction *d, int batch)
 {
-    int tiles_y = tiles_of(d->from.height, d), tiles_x = tiles_of(d->from.width, d);
-    int tiles = tiles_y * tiles_x, strips = tiles / STRIP_COLUMNS;
+    int tiles = d->tiles_y * d->tiles_x, strips = tiles / STRIP_COLUMNS;
     double least_waste = 1e30;
-    d->strip = tiles_y;
+    d->strip = d->tiles_y;
     if (strips > 1) {
         d->chunk = 1;
-        d->strip = (tiles_y + strips - 1) / strips;
-        d->columns = round_up(round_up(d->strip * tiles_x, PIXELS), d->pixels);
+        d->strip = (d->tiles_y + strips - 1) / strips;
+        d->columns = round_up(round_up(d->strip * d->tiles_x, PIXELS), d->pixels);
         return;
     }
     for (int chunk = 1; chunk <= MOST_CHUNK && chunk <= batch; chunk++) {
@@ -146,33 +144,44 @@ static void choose_chunk(struct direction *d, int batch)
     }
 }
 
-static struct direction plan_direction(const struct layout *from, const struct layout *to,
-                                       int channels, int vectors, int pixels, int kernel, int batch)
+/* Of a forward pass, or of an input gradient. Tiles lie on the smaller image of both. */
+static struct direction plan_direction(const struct conv_plan *plan, bool gradient)
 {
-    struct direction d = {.from = *from,
-                          .to = *to,
-                          .channels = channels,
-                          .vectors = vectors,
-                          .pixels = pixels,
-                          .side = 7 - kernel};
-    d.groups = to->blocks / d.vectors;
-    choose_chunk(&d, batch);
+    const struct conv_shape *shape = &plan->shape;
+    const struct conv_tiles *tiles = &plan->tiles;
+    int phases = shape->stride * shape->stride;
+    struct direction d = {.kernel = shape->kernel, .stride = shape->stride};
+    d.from = gradient ? plan->gradient : plan->input;
+    d.to = gradient ? plan->input_gradient : plan->output;
+    d.channels = gradient ? shape->channels_out : shape->channels_in;
+    d.vectors = gradient ? tiles->group_transposed : tiles->group;
+    d.pixels = gradient ? tiles->input_gradient : tiles->forward;
+    d.groups = d.to.blocks / d.vectors;
+    d.phases_from = gradient ? 1 : phases;
+    d.phases_to = gradient ? phases : 1;
+    d.side = shape->stride == 2 || shape->kernel == 3 ? 4 : 2;
+    d.tiles_y = (plan->output.height + d.side - 1) / d.side;
+    d.tiles_x = (plan->output.width + d.side - 1) / d.side;
+    choose_chunk(&d, plan->batch);
     return d;
 }
 
 static size_t read_floats(const struct direction *d)
 {
-    return (size_t)POINTS * (size_t)(d->from.blocks * d->from.lanes) * (size_t)d->columns;
+    return (size_t)POINTS * (size_t)(d->phases_from * d->from.blocks * d->from.lanes) *
+           (size_t)d->columns;
 }
 
 static size_t written_floats(const struct direction *d)
 {
-    return (size_t)POINTS * (size_t)(d->to.blocks * d->to.lanes) * (size_t)d->columns;
+    return (size_t)POINTS * (size_t)(d->phases_to * d->to.blocks * d->to.lanes) *
+           (size_t)d->columns;
 }
 
 static size_t weight_floats(const struct direction *d)
 {
-    return (size_t)POINTS * (size_t)d->channels * (size_t)(d->to.blocks * d->to.lanes);
+    return (size_t)POINTS * (size_t)(d->phases_from * d->channels) *
+           (size_t)(d->phases_to * d->to.blocks * d->to.lanes);
 }
 
 /* Floats of one item's partial sums: transformed weights and the bias. */
@@ -185,11 +194,12 @@ static enum error build(cl_kernel *out, struct device *device, const struct dire
                         const char *more, const char *kernel)
 {
     const char *sources[] = {cl_source_conv_winograd_args, cl_source_activation,
-                             cl_source_conv_winograd};
+                             cl_source_conv_winograd_lines, cl_source_conv_winograd};
     char options[160];
-    snprintf(options, sizeof options, "-D KERNEL=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s",
-             7 - d->side, d->to.lanes, d->vectors, d->from.lanes, more);
-    return program_kernel_build(out, device, "conv_winograd", sources, 3, options, kernel);
+    snprintf(options, sizeof options,
+             "-D KERNEL=%d -D STRIDE=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s", d->kernel,
+             d->stride, d->to.lanes, d->vectors, d->from.lanes, more);
+    return program_kernel_build(out, device, "conv_winograd", sources, 4, options, kernel);
 }
 
 static void winograd_destroy(void *state)
@@ -211,13 +221,9 @@ static void winograd_plan(struct winograd_conv *c, const struct device *device,
 {
     c->plan = *plan;
     conv_complete_tiles(&c->plan, device);
-    const struct conv_tiles *t = &c->plan.tiles;
-    c->forward = plan_direction(&plan->input, &plan->output, plan->shape.channels_in, t->group,
-                                t->forward, plan->shape.kernel, plan->batch);
+    c->forward = plan_direction(&c->plan, false);
     if (plan->input_gradient.channels > 0)
-        c->gradient =
-            plan_direction(&plan->gradient, &plan->input_gradient, plan->shape.channels_out,
-                           t->group_transposed, t->input_gradient, plan->shape.kernel, plan->batch);
+        c->gradient = plan_direction(&c->plan, true);
     int units = device_get_info(device)->compute_units;
     int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
     c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
@@ -311,11 +317,12 @@ static struct winograd_args arguments(const struct direction *d, int images)
     return (struct winograd_args){
         .x = tensor(&d->from),
         .y = tensor(&d->to),
-        .height = d->from.height,
-        .width = d->from.width,
-        .x_limit = d->from.halo,
-        .tiles_y = tiles_of(d->from.height, d),
-        .tiles_x = tiles_of(d->from.width, d),
+        .height = d->to.height,
+        .width = d->to.width,
+        .x_bottom = d->from.height + d->from.halo,
+        .x_right = d->from.width + d->from.halo,
+        .tiles_y = d->tiles_y,
+        .tiles_x = d->tiles_x,
         .strip = d->strip,
         .channels = d->channels,
         .groups = d->groups,
@@ -328,19 +335,19 @@ static struct winograd_args arguments(const struct direction *d, int images)
 }
 
 static enum error transform_weights(struct winograd_conv *c, const struct direction *d,
-                                    struct span weights, bool flip, cl_mem u)
+                                    struct span weights, cl_mem u)
 {
     struct winograd_weights_args args = {.weights = (int)weights.offset,
                                          .member_stride = (int)weights.stride,
                                          .channels = d->channels,
-                                         .groups = d->groups,
-                                         .flip = flip};
+                                         .groups = d->groups};
     struct launch launch;
     launch_start(&launch, c->device, d->weights, "winograd_weights");
     launch_buffer(&launch, weights.buffer);
     launch_buffer(&launch, u);
     launch_struct(&launch, &args, sizeof args);
-    return launch_run(&launch, (size_t)d->channels, (size_t)d->groups, (size_t)c->plan.members);
+    return launch_run(&launch, (size_t)(d->phases_from * d->channels),
+                      (size_t)(d->phases_to * d->groups), (size_t)c->plan.members);
 }
 
 static enum error scratch_for(cl_mem *tiles, cl_mem *weights, struct winograd_conv *c,
@@ -373,7 +380,7 @@ static enum error winograd_forward(void *state, cl_mem x, struct span weights,
     const struct direction *d = &c->forward;
     cl_mem tiles, u;
     TRY(scratch_for(&tiles, &u, c, d, 1));
-    TRY(transform_weights(c, d, weights, false, u));
+    TRY(transform_weights(c, d, weights, u));
     struct winograd_args args = arguments(d, images);
     pack_activations(args.activations, epilogue->activation, epilogue->each, c->plan.members);
     if (epilogue->bias.buffer != NULL)
@@ -400,7 +407,7 @@ static enum error winograd_input_gradient(void *state, cl_mem dy, struct span tr
     bool sums = chain != NULL && chain->sums != NULL;
     cl_mem tiles, u;
     TRY(scratch_for(&tiles, &u, c, d, 1));
-    TRY(transform_weights(c, d, transposed, true, u));
+    TRY(transform_weights(c, d, transposed, u));
     struct winograd_args args = arguments(d, images);
     pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
                      chained ? chain->each : NULL, c->plan.members);
@@ -458,7 +465,8 @@ static enum error winograd_weight_gradient(void *state, cl_mem x, cl_mem dy, str
     launch_buffer(&launch, partial);
     launch_buffer(&launch, dw.buffer);
     launch_struct(&launch, &sum, sizeof sum);
-    TRY(launch_run(&launch, (size_t)d.channels, (size_t)d.groups, (size_t)c->plan.members));
+    TRY(launch_run(&launch, (size_t)(d.phases_from * d.channels), (size_t)d.groups,
+                   (size_t)c->plan.members));
 out:
     return err;
 }

@@ -12,15 +12,14 @@ struct winograd_weights_args {
     int member_stride;
     int channels; /* summed over */
     int groups;
-    int flip; /* taps in reverse order: for the input gradient */
 };
 
 struct winograd_args {
     struct winograd_tensor x; /* what is read: x, or dy for the input gradient */
     struct winograd_tensor y; /* what is written; weight gradient: dy */
     struct winograd_tensor kept, z;
-    int height, width; /* of both */
-    int x_limit;       /* pixels past the image that are readable zeros: the halo of x */
+    int height, width;     /* of y */
+    int x_bottom, x_right; /* of x, with the zeros of its halo that follow */
     int tiles_y, tiles_x;
     int strip;           /* rows of tiles that are done at a time; all, if chunk > 1 */
     int channels;        /* summed over; weight gradient: of x */

@@ -55,6 +55,9 @@ static const struct conv_case cases[] = {
     {{64, 48, 3, 1}, 2, 7, 32, 32, ACT_SWISH, 0},    {{64, 64, 3, 1}, 1, 1, 16, 16, ACT_RELU, 0},
     {{96, 128, 3, 1}, 2, 14, 128, 128, ACT_RELU, 0}, {{64, 64, 3, 1}, 4, 5, 16, 16, ACT_RELU, 0},
     {{64, 48, 5, 1}, 4, 4, 32, 32, ACT_GELU, 0},     {{128, 64, 3, 1}, 4, 4, 128, 128, ACT_RELU, 0},
+    {{8, 16, 5, 2}, 28, 28, 5, 4, ACT_SWISH, 0},     {{17, 24, 5, 2}, 15, 9, 3, 3, ACT_RELU, 1},
+    {{40, 72, 5, 2}, 7, 8, 9, 9, ACT_TANH, 0},       {{33, 17, 5, 2}, 6, 7, 16, 16, ACT_RELU, 0},
+    {{96, 64, 5, 2}, 14, 14, 32, 32, ACT_RELU, 0},   {{16, 9, 5, 2}, 83, 86, 2, 2, ACT_GELU, 0},
 };
 
 static void test_cases(void **state)
@@ -122,7 +125,7 @@ static void test_tiles(void **state)
     static const struct conv_case tiled_cases[] = {
         {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},  {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
         {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0}, {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
-        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2},
+        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2}, {{33, 64, 5, 2}, 13, 18, 5, 4, ACT_RELU, 0},
     };
     int most = 0;
     for (size_t i = 0; i < sizeof tiled_cases / sizeof *tiled_cases; i++) {
