@@ -145,21 +145,30 @@ void settings_defaults(struct settings *settings, struct settings_origins *origi
     }
 }
 
+enum error settings_set(struct settings *settings, struct settings_origins *origins,
+                        const char *origin, const char *key, const char *value)
+{
+    char section[64];
+    size_t length = strcspn(key, ".");
+    assert(key[length] == '.' && length < sizeof section);
+    snprintf(section, sizeof section, "%.*s", (int)length, key);
+    return assign(settings, origins, origin, section, key + length + 1, value, NULL);
+}
+
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment)
 {
-    char section[64], key[64], shown[EXCERPT_SIZE];
+    char key[128], shown[EXCERPT_SIZE];
     const char *dot = strchr(assignment, '.');
     const char *equals = strchr(assignment, '=');
-    if (dot == NULL || equals == NULL || dot > equals ||
-        (size_t)(dot - assignment) >= sizeof section || (size_t)(equals - dot) > sizeof key)
+    if (dot == NULL || equals == NULL || dot > equals || dot - assignment >= 64 ||
+        equals - dot > 64)
         return error_set(ERR_USAGE,
                          "--set %s: expected section.key=value, such as "
                          "training.epochs=5",
                          excerpt(shown, assignment));
-    snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
-    snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
-    return assign(settings, origins, "--set", section, key, equals + 1, NULL);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - assignment), assignment);
+    return settings_set(settings, origins, "--set", key, equals + 1);
 }
 
 /* A file being read. inih asks next_line() for lines and calls on_pair(); both stop at the first

@@ -233,7 +233,12 @@ enum error settings_read_file(struct settings *settings, struct settings_origins
 enum error settings_read_text(struct settings *settings, struct settings_origins *origins,
                               const char *ini, const char *name);
 
-/* Applies one "section.key=value"; the last of several for a key counts. ERR_USAGE as above. */
+/* Gives "section.key" a value, on behalf of `origin`, such as "--epochs", which messages name; the
+   last of several for a key counts. ERR_USAGE as above. */
+enum error settings_set(struct settings *settings, struct settings_origins *origins,
+                        const char *origin, const char *key, const char *value);
+
+/* The same for one "section.key=value" of --set. */
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment);
 

@@ -20,7 +20,7 @@ static const char *see_help(const struct arguments *arguments)
     return text;
 }
 
-static const char *option_name(const struct arguments *arguments, int id)
+const char *command_option(const struct arguments *arguments, int id)
 {
     const struct option_row *row = arguments->command->options;
     while (row->name != NULL && row->id != id)
@@ -47,7 +47,7 @@ static enum error unknown_option(const struct arguments *arguments, const char *
 /* What getopt_long() could not read. */
 static enum error bad_option(const struct arguments *arguments, int code)
 {
-    const char *name = option_name(arguments, optopt);
+    const char *name = command_option(arguments, optopt);
     if (code == ':')
         return error_set(ERR_USAGE, "%s: --%s needs a value; %s", arguments->command->name, name,
                          see_help(arguments));
@@ -113,7 +113,7 @@ enum error command_integer(long long *number, const struct arguments *arguments,
     if (text_to_long(value, number) && *number >= least && *number <= most)
         return ERR_NONE;
     return error_set(ERR_USAGE, "%s: --%s %.80s: expected a whole number from %lld to %lld",
-                     arguments->command->name, option_name(arguments, id), value, least, most);
+                     arguments->command->name, command_option(arguments, id), value, least, most);
 }
 
 enum error command_real(double *number, const struct arguments *arguments, int id,
@@ -122,19 +122,15 @@ enum error command_real(double *number, const struct arguments *arguments, int i
     if (text_to_double(value, number) && *number >= least && *number <= most)
         return ERR_NONE;
     return error_set(ERR_USAGE, "%s: --%s %.80s: expected a number from %g to %g",
-                     arguments->command->name, option_name(arguments, id), value, least, most);
+                     arguments->command->name, command_option(arguments, id), value, least, most);
 }
 
-enum error command_setting(struct settings *settings, const char *key, const char *value)
+enum error command_setting(struct settings *settings, const struct arguments *arguments, int id,
+                           const char *key, const char *value)
 {
-    enum error err = ERR_NONE;
-    struct text assignment = {0};
-    text_printf(&assignment, "%s=%s", key, value);
-    TRY(text_status(&assignment));
-    TRY(settings_apply(settings, NULL, assignment.data));
-out:
-    text_free(&assignment);
-    return err;
+    char origin[SETTINGS_ORIGIN_SIZE];
+    snprintf(origin, sizeof origin, "--%s", command_option(arguments, id));
+    return settings_set(settings, NULL, origin, key, value);
 }
 
 /* Each line of `lines` with two blanks before it. */

@@ -65,8 +65,12 @@ enum error command_integer(long long *number, const struct arguments *arguments,
 enum error command_real(double *number, const struct arguments *arguments, int id,
                         const char *value, double least, double most);
 
+/* The name of an option, without dashes. */
+const char *command_option(const struct arguments *arguments, int id);
+
 /* A setting that has an option of its own: key "section.key". */
-enum error command_setting(struct settings *settings, const char *key, const char *value);
+enum error command_setting(struct settings *settings, const struct arguments *arguments, int id,
+                           const char *key, const char *value);
 
 /* Log events from information up are lines on standard error from here on, for commands that use
    devices in their own process: compiling takes seconds. A line that was just printed is not

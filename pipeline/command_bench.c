@@ -69,7 +69,7 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->operations = true;
             break;
         case OPTION_BATCH:
-            TRY(command_setting(&request->settings, "training.batch", value));
+            TRY(command_setting(&request->settings, arguments, id, "training.batch", value));
             break;
         case OPTION_SECONDS:
             TRY(command_real(&request->seconds, arguments, id, value, 0.1, 3600));
@@ -81,10 +81,10 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->settings.devices.tune = TUNE_OFF;
             break;
         case OPTION_PACK:
-            TRY(command_setting(&request->settings, "devices.pack", value));
+            TRY(command_setting(&request->settings, arguments, id, "devices.pack", value));
             break;
         case OPTION_CONV:
-            TRY(command_setting(&request->settings, "devices.conv", value));
+            TRY(command_setting(&request->settings, arguments, id, "devices.conv", value));
             break;
         case OPTION_SET:
             TRY(settings_apply(&request->settings, NULL, value));

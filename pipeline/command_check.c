@@ -98,7 +98,7 @@ static enum error read_arguments(struct plan *plan, struct arguments *arguments)
             plan->genome_count++;
         }
         if (id == OPTION_SET)
-            TRY(assignments_add(&assignments, arguments, value));
+            TRY(assignments_add(&assignments, arguments, id, NULL, value));
     }
     if (plan->genome_count > 0)
         plan->samples = plan->genome_count;

@@ -54,7 +54,8 @@ out:
     return err;
 }
 
-static enum error change_settings(struct settings *settings, const struct request *request)
+static enum error change_settings(struct settings *settings, const struct request *request,
+                                  const struct arguments *arguments)
 {
     enum error err = ERR_NONE;
     for (int i = 0; i < request->change_count; i++) {
@@ -64,7 +65,7 @@ static enum error change_settings(struct settings *settings, const struct reques
         else if (request->changes[i].id == OPTION_SET)
             TRY(settings_apply(settings, NULL, value));
         else
-            TRY(command_setting(settings, "devices.use", value));
+            TRY(command_setting(settings, arguments, OPTION_DEVICE, "devices.use", value));
     }
     TRY(settings_check(settings));
 out:
@@ -139,7 +140,7 @@ static enum error run(struct arguments *arguments)
     command_show_log();
     settings_defaults(&settings, NULL);
     TRY(weights_load(&model, &settings, arguments->operands[0]));
-    TRY(change_settings(&settings, &request));
+    TRY(change_settings(&settings, &request, arguments));
     TRY(slot_open_whole(&device, &settings.devices));
     TRY(confirm_read_test(&test, &model.shape, &settings.data));
     TRY(confirm_score(&result, device, &model, &test, &settings, &logits));

@@ -95,7 +95,7 @@ static enum error run(struct arguments *arguments)
     settings_defaults(&settings, NULL);
     TRY(weights_load(&model, &settings, arguments->operands[0]));
     if (chosen != NULL)
-        TRY(command_setting(&settings, "devices.use", chosen));
+        TRY(command_setting(&settings, arguments, OPTION_DEVICE, "devices.use", chosen));
     put_header(&rows, model.shape.classes);
     for (int i = 1; i < arguments->operand_count; i++)
         TRY(predict_file(&rows, arguments->operands[i], &device, &model, &settings));

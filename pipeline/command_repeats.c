@@ -23,7 +23,7 @@ enum error repeats_option(struct repeats_request *request, const struct argument
         *request->seed = (uint64_t)number;
         break;
     case REPEATS_SET:
-        TRY(assignments_add(&request->assignments, arguments, value));
+        TRY(assignments_add(&request->assignments, arguments, id, NULL, value));
         break;
     case REPEATS_FORMAT:
         request->markdown = strcmp(value, "markdown") == 0;

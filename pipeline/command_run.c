@@ -39,16 +39,17 @@ struct request {
     enum progress_level level;
     struct assignments assignments;
     const char *times[TIME_OPTIONS]; /* NULL: not given */
-    char texts[TIME_OPTIONS][96];    /* assignments of them */
 };
 
 /* At a resume: over what the store says. */
-static enum error apply_times(struct settings *settings, const struct request *request)
+static enum error apply_times(struct settings *settings, const struct request *request,
+                              const struct arguments *arguments)
 {
     enum error err = ERR_NONE;
     for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++)
         if (request->times[i] != NULL)
-            err = command_setting(settings, time_options[i].key, request->times[i]);
+            err = command_setting(settings, arguments, time_options[i].option, time_options[i].key,
+                                  request->times[i]);
     return err;
 }
 
@@ -56,13 +57,10 @@ static enum error apply_times(struct settings *settings, const struct request *r
 static enum error assign_times(struct request *request, const struct arguments *arguments)
 {
     enum error err = ERR_NONE;
-    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++) {
-        if (request->times[i] == NULL)
-            continue;
-        snprintf(request->texts[i], sizeof request->texts[i], "%s=%.60s", time_options[i].key,
-                 request->times[i]);
-        err = assignments_add(&request->assignments, arguments, request->texts[i]);
-    }
+    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++)
+        if (request->times[i] != NULL)
+            err = assignments_add(&request->assignments, arguments, time_options[i].option,
+                                  time_options[i].key, request->times[i]);
     return err;
 }
 
@@ -87,9 +85,9 @@ static enum error read_arguments(struct request *request, struct arguments *argu
         if (id == OPTION_VERBOSE)
             request->level = PROGRESS_VERBOSE;
         if (id == OPTION_NO_TUNE)
-            TRY(assignments_add(&request->assignments, arguments, "devices.tune=off"));
+            TRY(assignments_add(&request->assignments, arguments, id, "devices.tune", "off"));
         if (id == OPTION_SET)
-            TRY(assignments_add(&request->assignments, arguments, value));
+            TRY(assignments_add(&request->assignments, arguments, id, NULL, value));
         for (int i = 0; i < TIME_OPTIONS; i++)
             if (id == time_options[i].option)
                 request->times[i] = value;
@@ -166,7 +164,7 @@ static enum error run(struct arguments *arguments)
         TRY(run_begin(&run, &settings, &origins, request.out));
     } else {
         TRY(run_resume(&run, request.resume));
-        TRY(apply_times(&run.settings, &request));
+        TRY(apply_times(&run.settings, &request, arguments));
     }
     TRY(pipeline_run(&run));
     TRY(print_result(&run));

@@ -4,12 +4,15 @@
 #include <string.h>
 
 enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
-                           const char *assignment)
+                           int option, const char *key, const char *value)
 {
     if (assignments->count == ASSIGNMENTS_MAX)
         return error_set(ERR_USAGE, "%s: more than %d --set; write them into a file",
                          arguments->command->name, ASSIGNMENTS_MAX);
-    assignments->list[assignments->count++] = assignment;
+    int i = assignments->count++;
+    assignments->list[i].option = command_option(arguments, option);
+    assignments->list[i].key = key;
+    assignments->list[i].value = value;
     return ERR_NONE;
 }
 
@@ -17,11 +20,18 @@ enum error assignments_settings(struct settings *settings, struct settings_origi
                                 const char *file, const struct assignments *assignments)
 {
     enum error err = ERR_NONE;
+    char origin[SETTINGS_ORIGIN_SIZE];
     settings_defaults(settings, origins);
     if (file != NULL)
         TRY(settings_read_file(settings, origins, file));
-    for (int i = 0; i < assignments->count; i++)
-        TRY(settings_apply(settings, origins, assignments->list[i]));
+    for (int i = 0; i < assignments->count; i++) {
+        const char *key = assignments->list[i].key, *value = assignments->list[i].value;
+        snprintf(origin, sizeof origin, "--%s", assignments->list[i].option);
+        if (key == NULL)
+            TRY(settings_apply(settings, origins, value));
+        else
+            TRY(settings_set(settings, origins, origin, key, value));
+    }
     settings_complete(settings);
     TRY(settings_check(settings));
 out:

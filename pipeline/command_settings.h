@@ -9,15 +9,19 @@
 
 enum { ASSIGNMENTS_MAX = 128 };
 
-/* The --set options in their order; start with {0}. */
+/* What the command line says of settings, in its order; start with {0}. */
 struct assignments {
-    const char *list[ASSIGNMENTS_MAX];
+    struct {
+        const char *option; /* its name */
+        const char *key;    /* of an option that stands for a setting; NULL: --set */
+        const char *value;  /* --set: "section.key=value" */
+    } list[ASSIGNMENTS_MAX];
     int count;
 };
 
-/* Notes one; the text is borrowed. ERR_USAGE when there are too many. */
+/* Notes one; texts are borrowed. ERR_USAGE when there are too many. */
 enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
-                           const char *assignment);
+                           int option, const char *key, const char *value);
 
 /* Defaults, then the file (NULL: none), then the assignments, completed and
    checked. `origins` may be NULL. */

@@ -40,7 +40,7 @@ static enum error read_arguments(struct request *request, struct arguments *argu
         if (id == OPTION_RESUME)
             request->resume = value;
         if (id == OPTION_SET)
-            TRY(assignments_add(&request->assignments, arguments, value));
+            TRY(assignments_add(&request->assignments, arguments, id, NULL, value));
         if (id == OPTION_SEEDS) {
             TRY(command_integer(&number, arguments, id, value, 1, 1000));
             request->seeds = (int)number;

@@ -59,22 +59,22 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->seed = (uint64_t)number;
             break;
         case OPTION_EPOCHS:
-            TRY(command_setting(&request->settings, "training.epochs", value));
+            TRY(command_setting(&request->settings, arguments, id, "training.epochs", value));
             break;
         case OPTION_IMAGES:
-            TRY(command_setting(&request->settings, "training.train_images", value));
+            TRY(command_setting(&request->settings, arguments, id, "training.train_images", value));
             break;
         case OPTION_BATCH:
-            TRY(command_setting(&request->settings, "training.batch", value));
+            TRY(command_setting(&request->settings, arguments, id, "training.batch", value));
             break;
         case OPTION_DEVICE:
-            TRY(command_setting(&request->settings, "devices.use", value));
+            TRY(command_setting(&request->settings, arguments, id, "devices.use", value));
             break;
         case OPTION_NO_TUNE:
             request->settings.devices.tune = TUNE_OFF;
             break;
         case OPTION_CONV:
-            TRY(command_setting(&request->settings, "devices.conv", value));
+            TRY(command_setting(&request->settings, arguments, id, "devices.conv", value));
             break;
         }
     }

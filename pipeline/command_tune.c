@@ -34,19 +34,10 @@ struct request {
     int genome_count;
 };
 
-/* An option that stands for a setting. */
-static enum error set(struct assignments *assignments, const struct arguments *arguments,
-                      char *text, size_t size, const char *key, const char *value)
-{
-    snprintf(text, size, "%s=%s", key, value);
-    return assignments_add(assignments, arguments, text);
-}
-
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
     enum error err = ERR_NONE;
     struct assignments assignments = {0};
-    char device[SETTINGS_PATH_SIZE], batch[64], conv[64];
     request->shape = (struct image_shape){.height = 28, .width = 28, .channels = 1, .classes = 10};
     request->wish = (struct tune_wish){.seconds = 30, .untimed = true, .products = true};
     for (;;) {
@@ -63,13 +54,13 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             TRY(shape_parse(&request->shape, arguments, value));
             break;
         case OPTION_DEVICE:
-            TRY(set(&assignments, arguments, device, sizeof device, "devices.use", value));
+            TRY(assignments_add(&assignments, arguments, id, "devices.use", value));
             break;
         case OPTION_BATCH:
-            TRY(set(&assignments, arguments, batch, sizeof batch, "training.batch", value));
+            TRY(assignments_add(&assignments, arguments, id, "training.batch", value));
             break;
         case OPTION_CONV:
-            TRY(set(&assignments, arguments, conv, sizeof conv, "devices.conv", value));
+            TRY(assignments_add(&assignments, arguments, id, "devices.conv", value));
             break;
         case OPTION_SECONDS:
             TRY(command_real(&request->wish.seconds, arguments, id, value, 0.01, 3600));
@@ -81,7 +72,7 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             request->whole = true;
             break;
         case OPTION_SET:
-            TRY(assignments_add(&assignments, arguments, value));
+            TRY(assignments_add(&assignments, arguments, id, NULL, value));
             break;
         case OPTION_FORMAT:
             TRY(format_parse(&request->format, value));

@@ -118,17 +118,26 @@ static enum error create_by_time(char directory[RUN_PATH_SIZE], const char *pare
                      directory, strerror(errno));
 }
 
+enum error run_directory_check(const char *wanted)
+{
+    size_t length = strlen(wanted);
+    if (length > 0 && length < SETTINGS_PATH_SIZE)
+        return ERR_NONE;
+    return error_set(ERR_USAGE, "--out '%.60s': expected a path of 1 to %d characters", wanted,
+                     SETTINGS_PATH_SIZE - 1);
+}
+
 enum error run_directory_create(char directory[RUN_PATH_SIZE], const char *wanted,
                                 const char *parent)
 {
     if (wanted == NULL)
         return create_by_time(directory, parent);
+    enum error err = run_directory_check(wanted);
+    if (err != ERR_NONE)
+        return err;
     size_t length = strlen(wanted);
     while (length > 1 && wanted[length - 1] == '/')
         length--;
-    if (length == 0 || length >= SETTINGS_PATH_SIZE)
-        return error_set(ERR_USAGE, "--out '%.60s': expected a path of 1 to %d characters", wanted,
-                         SETTINGS_PATH_SIZE - 1);
     snprintf(directory, RUN_PATH_SIZE, "%.*s", (int)length, wanted);
     return create_wanted(directory);
 }

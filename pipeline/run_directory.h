@@ -20,6 +20,10 @@ enum error run_path(char path[RUN_PATH_SIZE], const char *directory, const char 
 /* The store of the run in `directory`; ERR_USAGE when there is none. */
 enum error run_store_path(char path[RUN_PATH_SIZE], const char *directory);
 
+/* Whether a new run could have that directory by its name: ERR_USAGE when it is empty or too long.
+ */
+enum error run_directory_check(const char *wanted);
+
 /*
  * Makes the directory of a new run. With `wanted` exactly that one: it must not exist, or be
  * empty (ERR_USAGE; ERR_BUSY when a live run is in it). Without (NULL): a new directory in

@@ -130,6 +130,8 @@ enum error run_begin(struct run *run, const struct settings *settings,
     char path[RUN_PATH_SIZE];
     empty(run);
     run->settings = *settings;
+    if (wanted != NULL)
+        TRY(run_directory_check(wanted));
     run_say(run, "reads the training images");
     run_tell_start(run, wanted, -1);
     TRY(read_data(&run->info, run));
