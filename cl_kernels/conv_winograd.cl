@@ -167,27 +167,27 @@ void multiply(global const float *v, global const float *u, global float *m, int
                 vec sum[PIXELS][VECTORS];
                 _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
                     _Pragma("unroll") for (int i = 0; i < VECTORS; i++) sum[p][i] = (vec)(0.0f);
-                global const float *wp = w;
-                for (int plane = 0; plane < X_PHASES * blocks; plane++) {
-                    global const float *xp =
-                        v + ((point * X_PHASES * blocks + plane) * a->columns + tile) * X_LANES;
-                    const int lanes = min(X_LANES, a->channels - plane % blocks * X_LANES);
-                    if (idle(plane / blocks + group / a->groups, point / 6, point % 6)) {
-                        wp += lanes * GROUP;
+                for (int phase = 0; phase < X_PHASES; phase++) {
+                    if (idle(Y_PHASES > 1 ? group / a->groups : phase, point / 6, point % 6))
                         continue;
-                    }
-                    _Pragma("nounroll") for (int c = 0; c < lanes; c++)
-                    {
-                        vec w_[VECTORS];
-                        _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
-                            w_[i] = LOAD(wp + i * LANES);
-                        _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                    const int plane = (point * X_PHASES + phase) * blocks;
+                    global const float *wp = w + phase * a->channels * GROUP;
+                    global const float *xp = v + (plane * a->columns + tile) * X_LANES;
+                    for (int left = a->channels; left > 0; left -= X_LANES) {
+                        _Pragma("nounroll") for (int c = 0; c < min(X_LANES, left); c++)
                         {
-                            const vec x_ = (vec)(xp[p * X_LANES + c]);
+                            vec w_[VECTORS];
                             _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
-                                sum[p][i] = fma(x_, w_[i], sum[p][i]);
+                                w_[i] = LOAD(wp + i * LANES);
+                            _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+                            {
+                                const vec x_ = (vec)(xp[p * X_LANES + c]);
+                                _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
+                                    sum[p][i] = fma(x_, w_[i], sum[p][i]);
+                            }
+                            wp += GROUP;
                         }
-                        wp += GROUP;
+                        xp += a->columns * X_LANES;
                     }
                 }
                 _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
