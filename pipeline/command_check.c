@@ -18,7 +18,16 @@
 #include "stages/rehearse.h"
 #include "stages/train.h"
 
-enum { OPTION_SET = 1, OPTION_FORMAT, OPTION_SAMPLES, OPTION_SECONDS, OPTION_GENOME };
+enum {
+    OPTION_SET = 1,
+    OPTION_FORMAT,
+    OPTION_SAMPLES,
+    OPTION_SECONDS,
+    OPTION_GENOME,
+    OPTION_UNTIL,
+    OPTION_BUDGET,
+    OPTION_SEARCH_BUDGET
+};
 
 enum { SAMPLES_MAX = 64 };
 
@@ -97,8 +106,9 @@ static enum error read_arguments(struct plan *plan, struct arguments *arguments)
             TRY(genome_parse(&plan->genomes[plan->genome_count], value));
             plan->genome_count++;
         }
-        if (id == OPTION_SET)
-            TRY(assignments_add(&assignments, arguments, id, NULL, value));
+        const char *key = time_option_key(arguments, id);
+        if (id == OPTION_SET || key != NULL)
+            TRY(assignments_add(&assignments, arguments, id, key, value));
     }
     if (plan->genome_count > 0)
         plan->samples = plan->genome_count;
@@ -391,6 +401,9 @@ out:
 
 static const struct option_row options[] = {
     {"set", OPTION_SET, "SECTION.KEY=VALUE", "change one setting; may be repeated"},
+    {"until", OPTION_UNTIL, "HH:MM", "as for clade run (deadline.until)"},
+    {"budget", OPTION_BUDGET, "TIME", "as for clade run (deadline.budget)"},
+    {"search-budget", OPTION_SEARCH_BUDGET, "TIME", "as for clade run (search.budget)"},
     {"genome", OPTION_GENOME, "GENOME", "measure this one, no random ones; may be repeated"},
     {"samples", OPTION_SAMPLES, "N", "random genomes to measure (6)"},
     {"seconds", OPTION_SECONDS, "S", "time for each of them, after a warm-up (1)"},

@@ -22,47 +22,13 @@ enum {
     OPTION_NO_TUNE
 };
 
-/* The options that are settings, and change them at a resume too. */
-static const struct {
-    int option;
-    const char *key;
-} time_options[] = {
-    {OPTION_UNTIL, "deadline.until"},
-    {OPTION_BUDGET, "deadline.budget"},
-    {OPTION_SEARCH_BUDGET, "search.budget"},
-};
-enum { TIME_OPTIONS = sizeof time_options / sizeof time_options[0] };
-
 struct request {
     const char *search, *out, *resume;
     bool print;
     enum progress_level level;
     struct assignments assignments;
-    const char *times[TIME_OPTIONS]; /* NULL: not given */
+    int fixed; /* of them: not a time, so not for a run that is there */
 };
-
-/* At a resume: over what the store says. */
-static enum error apply_times(struct settings *settings, const struct request *request,
-                              const struct arguments *arguments)
-{
-    enum error err = ERR_NONE;
-    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++)
-        if (request->times[i] != NULL)
-            err = command_setting(settings, arguments, time_options[i].option, time_options[i].key,
-                                  request->times[i]);
-    return err;
-}
-
-/* In a new run: as settings that the store keeps. */
-static enum error assign_times(struct request *request, const struct arguments *arguments)
-{
-    enum error err = ERR_NONE;
-    for (int i = 0; i < TIME_OPTIONS && err == ERR_NONE; i++)
-        if (request->times[i] != NULL)
-            err = assignments_add(&request->assignments, arguments, time_options[i].option,
-                                  time_options[i].key, request->times[i]);
-    return err;
-}
 
 static enum error read_arguments(struct request *request, struct arguments *arguments)
 {
@@ -88,13 +54,14 @@ static enum error read_arguments(struct request *request, struct arguments *argu
             TRY(assignments_add(&request->assignments, arguments, id, "devices.tune", "off"));
         if (id == OPTION_SET)
             TRY(assignments_add(&request->assignments, arguments, id, NULL, value));
-        for (int i = 0; i < TIME_OPTIONS; i++)
-            if (id == time_options[i].option)
-                request->times[i] = value;
+        request->fixed += id == OPTION_NO_TUNE || id == OPTION_SET;
+        const char *key = time_option_key(arguments, id);
+        if (key != NULL)
+            TRY(assignments_add(&request->assignments, arguments, id, key, value));
     }
     request->search = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
-    if (request->resume != NULL && (request->search != NULL || request->out != NULL ||
-                                    request->assignments.count > 0 || request->print))
+    if (request->resume != NULL &&
+        (request->search != NULL || request->out != NULL || request->fixed > 0 || request->print))
         return error_set(ERR_USAGE, "run: --resume takes all settings from the run's store; give "
                                     "it no SEARCH.ini and no option but --until, --budget and "
                                     "--search-budget");
@@ -157,14 +124,13 @@ static enum error run(struct arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     if (request.resume == NULL) {
-        TRY(assign_times(&request, arguments));
         TRY(assignments_settings(&settings, &origins, request.search, &request.assignments));
         if (request.print)
             return print_settings(&settings, &origins);
         TRY(run_begin(&run, &settings, &origins, request.out));
     } else {
         TRY(run_resume(&run, request.resume));
-        TRY(apply_times(&run.settings, &request, arguments));
+        TRY(assignments_apply(&run.settings, NULL, &request.assignments));
     }
     TRY(pipeline_run(&run));
     TRY(print_result(&run));

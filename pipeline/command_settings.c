@@ -16,14 +16,23 @@ enum error assignments_add(struct assignments *assignments, const struct argumen
     return ERR_NONE;
 }
 
-enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
-                                const char *file, const struct assignments *assignments)
+const char *time_option_key(const struct arguments *arguments, int option)
+{
+    static const char *const keys[][2] = {{"until", "deadline.until"},
+                                          {"budget", "deadline.budget"},
+                                          {"search-budget", "search.budget"}};
+    const char *name = command_option(arguments, option);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (name != NULL && strcmp(name, keys[i][0]) == 0)
+            return keys[i][1];
+    return NULL;
+}
+
+enum error assignments_apply(struct settings *settings, struct settings_origins *origins,
+                             const struct assignments *assignments)
 {
     enum error err = ERR_NONE;
     char origin[SETTINGS_ORIGIN_SIZE];
-    settings_defaults(settings, origins);
-    if (file != NULL)
-        TRY(settings_read_file(settings, origins, file));
     for (int i = 0; i < assignments->count; i++) {
         const char *key = assignments->list[i].key, *value = assignments->list[i].value;
         snprintf(origin, sizeof origin, "--%s", assignments->list[i].option);
@@ -32,6 +41,18 @@ enum error assignments_settings(struct settings *settings, struct settings_origi
         else
             TRY(settings_set(settings, origins, origin, key, value));
     }
+out:
+    return err;
+}
+
+enum error assignments_settings(struct settings *settings, struct settings_origins *origins,
+                                const char *file, const struct assignments *assignments)
+{
+    enum error err = ERR_NONE;
+    settings_defaults(settings, origins);
+    if (file != NULL)
+        TRY(settings_read_file(settings, origins, file));
+    TRY(assignments_apply(settings, origins, assignments));
     settings_complete(settings);
     TRY(settings_check(settings));
 out:

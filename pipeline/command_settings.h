@@ -23,6 +23,13 @@ struct assignments {
 enum error assignments_add(struct assignments *assignments, const struct arguments *arguments,
                            int option, const char *key, const char *value);
 
+/* The setting that --until, --budget or --search-budget stands for; NULL: another option. */
+const char *time_option_key(const struct arguments *arguments, int option);
+
+/* Assigns them to settings that are there. `origins` may be NULL. */
+enum error assignments_apply(struct settings *settings, struct settings_origins *origins,
+                             const struct assignments *assignments);
+
 /* Defaults, then the file (NULL: none), then the assignments, completed and
    checked. `origins` may be NULL. */
 enum error assignments_settings(struct settings *settings, struct settings_origins *origins,

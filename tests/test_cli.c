@@ -188,6 +188,14 @@ static void test_check(void **state)
     assert_non_null(time);
     assert_int_equal(sscanf(time, "\"time\",\"ok\",%lf,\"s\"", &predicted), 1);
     assert_true(predicted > 0);
+    result = clade("check %s/search.ini --samples 2 --seconds 0.1 --set search.cycles=0 "
+                   "--search-budget 2s --format csv",
+                   directory);
+    clade_assert_fine(result);
+    time = strstr(result->out, "\"search time\",\"ok\",");
+    assert_non_null(time);
+    assert_int_equal(sscanf(time, "\"search time\",\"ok\",%lf,\"s\"", &predicted), 1);
+    assert_float_equal(predicted, 2, 1e-6);
     clade_assert_refused(clade("check %s/search.ini --set space.max_parameters=10", directory),
                          ERR_USAGE, "space");
     clade_assert_refused(clade("check %s/search.ini --set data.dir=/no/such", directory), ERR_DATA,
