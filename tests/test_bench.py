@@ -401,7 +401,7 @@ class Evidence(unittest.TestCase):
         "test_accuracy_high": "0.83", "test_accuracy_lowest": "0.815", "seeds": "3",
     }  # fmt: skip
 
-    def made(self, run=(), finalists=({},)):
+    def made(self, run=(), finalists=({},), limits=()):
         """What bench/evidence prints of a run with these tables, and its exit code."""
         with tempfile.TemporaryDirectory() as room:
             folder = Path(room) / "night"
@@ -413,6 +413,12 @@ class Evidence(unittest.TestCase):
                     writer = csv.DictWriter(file, table[0])
                     writer.writeheader()
                     writer.writerows(table)
+            bands = sorted({int(row["band"]) for row in rows} | set(limits))
+            (folder / "settings.ini").write_text(
+                "[fidelity]\nbands = 7  ; default\n[confirm]\n"
+                f"bands = {' '.join(map(str, bands))}  ; night.ini:3\n",
+                encoding="utf-8",
+            )
             return self.evidence("small", "--run", str(folder))
 
     @staticmethod
@@ -426,8 +432,9 @@ class Evidence(unittest.TestCase):
     def test_verdicts(self):
         rows = [
             {},
-            {"band": "10000", "parameters": "9946", "test_accuracy": "0.899499"},
-            {"band": "220858", "parameters": "200000"},
+            {"band": "10000", "parameters": "9946", "test_accuracy": "0.899499",
+             "search_accuracy": "0.85"},
+            {"band": "220858", "parameters": "200000", "search_accuracy": "0.9"},
             {"search": "random", "parameters": "77"},
         ]
         code, out, _ = self.made(finalists=rows)
@@ -438,6 +445,15 @@ class Evidence(unittest.TestCase):
         self.assertIn("0.8995: not reached |", out)
         self.assertRegex(out, r"\| 220,858 \| 200,000 .*\| - \|")
         self.assertNotIn("77", out)
+
+    def test_one_network_for_two_limits(self):
+        """The best within a limit may be within a smaller one; or there is none."""
+        rows = [{"band": "100000", "parameters": "74522", "test_accuracy": "0.935"}]
+        code, out, _ = self.made(finalists=rows, limits=(2500, 220858))
+        self.assertEqual(code, 0)
+        self.assertIn("| 2,500 | - | none |", out)
+        self.assertRegex(out, r"\| 100,000 \| 74,522 .*0.9320: reached \|")
+        self.assertRegex(out, r"\| 220,858 \| 74,522 .*\| - \|")
 
     def test_runs_that_say_nothing(self):
         code, out, err = self.made(run={"state": "searched"})
