@@ -18,17 +18,20 @@ def now_utc():
 
 
 def machine():
-    """The processor and how many cores of it may be used."""
-    model = "unknown processor"
+    """The processor and how many cores of it may be used. Virtual machines call processors of several
+    generations by one name: family and model tell them apart."""
+    facts = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    model = line.split(":", 1)[1].strip()
-                    break
+            for line in file.read().split("\n\n", 1)[0].splitlines():
+                key, _, value = line.partition(":")
+                facts[key.strip()] = value.strip()
     except OSError:
         pass
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    text = facts.get("model name", "unknown processor")
+    if "cpu family" in facts and "model" in facts:
+        text += f" (family {facts['cpu family']}, model {facts['model']})"
+    return f"{text}, {len(os.sched_getaffinity(0))} cores"
 
 
 def number(digits, scale=1, unit=""):
