@@ -145,10 +145,13 @@ void settings_defaults(struct settings *settings, struct settings_origins *origi
     }
 }
 
+/* Of a section's or a key's name, with its end. */
+enum { NAME_PART_SIZE = 64 };
+
 enum error settings_set(struct settings *settings, struct settings_origins *origins,
                         const char *origin, const char *key, const char *value)
 {
-    char section[64];
+    char section[NAME_PART_SIZE];
     size_t length = strcspn(key, ".");
     assert(key[length] == '.' && length < sizeof section);
     snprintf(section, sizeof section, "%.*s", (int)length, key);
@@ -158,11 +161,11 @@ enum error settings_set(struct settings *settings, struct settings_origins *orig
 enum error settings_apply(struct settings *settings, struct settings_origins *origins,
                           const char *assignment)
 {
-    char key[128], shown[EXCERPT_SIZE];
+    char key[2 * NAME_PART_SIZE], shown[EXCERPT_SIZE];
     const char *dot = strchr(assignment, '.');
     const char *equals = strchr(assignment, '=');
-    if (dot == NULL || equals == NULL || dot > equals || dot - assignment >= 64 ||
-        equals - dot > 64)
+    if (dot == NULL || equals == NULL || dot > equals || dot - assignment >= NAME_PART_SIZE ||
+        equals - dot > NAME_PART_SIZE)
         return error_set(ERR_USAGE,
                          "--set %s: expected section.key=value, such as "
                          "training.epochs=5",

@@ -23,7 +23,7 @@ const char *time_option_key(const struct arguments *arguments, int option)
                                           {"search-budget", "search.budget"}};
     const char *name = command_option(arguments, option);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (name != NULL && strcmp(name, keys[i][0]) == 0)
+        if (strcmp(name, keys[i][0]) == 0)
             return keys[i][1];
     return NULL;
 }

@@ -3,20 +3,9 @@
 CLBlastStatusCode sgemm_fault;
 float sgemm_scale = 1;
 
-CLBlastStatusCode __real_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
-CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(const CLBlastLayout, const CLBlastTranspose,
-                                                    const CLBlastTranspose, const size_t,
-                                                    const size_t, const size_t, const float,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const cl_mem, const size_t, const size_t,
-                                                    const float, cl_mem, const size_t, const size_t,
-                                                    cl_command_queue *, cl_event *, cl_mem);
+__typeof__(CLBlastSgemmWithTempBuffer) __real_CLBlastSgemmWithTempBuffer,
+    __wrap_CLBlastSgemmWithTempBuffer;
+
 CLBlastStatusCode __wrap_CLBlastSgemmWithTempBuffer(
     const CLBlastLayout layout, const CLBlastTranspose a_form, const CLBlastTranspose b_form,
     const size_t m, const size_t n, const size_t k, const float alpha, const cl_mem a,

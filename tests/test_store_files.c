@@ -111,32 +111,33 @@ static void test_newer_version(void **state)
     assert_refused("store version 1000");
 }
 
-static void test_lost_pages(void **state)
+/* A closed store of many pages; returns its bytes. */
+static off_t many_pages(void)
 {
-    (void)state;
     struct store *store = fixture_create();
     for (int i = 0; i < 4; i++)
         fixture_add(store, 50 * i, 50);
     OK(store_close(store));
     struct stat whole;
     assert_int_equal(stat(fixture_path, &whole), 0);
-    assert_int_equal(truncate(fixture_path, whole.st_size / 2 / 4096 * 4096), 0);
+    return whole.st_size;
+}
+
+static void test_lost_pages(void **state)
+{
+    (void)state;
+    assert_int_equal(truncate(fixture_path, many_pages() / 2 / 4096 * 4096), 0);
     assert_refused("damaged");
 }
 
 static void test_overwritten_pages(void **state)
 {
     (void)state;
-    struct store *store = fixture_create();
-    for (int i = 0; i < 4; i++)
-        fixture_add(store, 50 * i, 50);
-    OK(store_close(store));
-    struct stat whole;
-    assert_int_equal(stat(fixture_path, &whole), 0);
+    off_t size = many_pages();
     int file = open(fixture_path, O_WRONLY);
     assert_true(file >= 0);
     static const char junk[1000] = "junk";
-    for (off_t at = 4096; at < whole.st_size; at += 4096)
+    for (off_t at = 4096; at < size; at += 4096)
         assert_int_equal(pwrite(file, junk, sizeof junk, at), sizeof junk);
     assert_int_equal(close(file), 0);
     assert_refused("damaged");
