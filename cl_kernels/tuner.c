@@ -16,9 +16,11 @@ enum {
     CANDIDATES_MAX = 2 * CONV_VARIANTS_MAX,
     ROUNDS = 4,
     ROUNDS_LEAST = 2,
-    SMALL_HEIGHT = 5,
-    SMALL_WIDTH = 17,   /* more than a register tile */
-    SMALL_CHANNELS = 64 /* as many as the largest group of a register tile */
+    SMALL_HEIGHT = 7,
+    SMALL_WIDTH = 17,    /* more than a register tile */
+    SMALL_CHANNELS = 64, /* as many as the largest group of a register tile */
+    SMALL_PIXELS = 150   /* of all images: in a gradient of few terms winograd's rounding, which is
+                            that of a whole tile, is more than a batch ever sees */
 };
 
 static const double clearly = 0.97;      /* of the rule's time */
@@ -72,12 +74,15 @@ static struct conv_case small_case(const struct tune_class *class)
 {
     int in = class->channels_in > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_in;
     int out = class->channels_out > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_out;
+    int height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT;
+    int width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH;
+    int images = (SMALL_PIXELS + height * width - 1) / (height * width);
     return (struct conv_case){
         .shape = {in > 8 ? in - 1 : in, out - 1, class->kernel, class->stride},
-        .height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT,
-        .width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH,
-        .batch = 1,
-        .images = 1,
+        .height = height,
+        .width = width,
+        .batch = images,
+        .images = images,
         .activation = ACT_RELU,
     };
 }

@@ -243,6 +243,31 @@ static void test_wrong_results_disqualify(void **state)
     tuning_free(&tuning);
 }
 
+/* Winograd's rounding is that of a whole tile: what is compared must not be smaller than what a
+   batch has, or the family that is twice as fast is out. */
+static void test_large_kernels_stay(void **state)
+{
+    (void)state;
+    struct tuning tuning = {0};
+    for (int side = 7; side <= 28; side *= 2) {
+        const struct tune_class class = {.family = CONV_WINOGRAD,
+                                         .kernel = 5,
+                                         .stride = 1,
+                                         .channels_in = 64,
+                                         .channels_out = 64,
+                                         .height = side,
+                                         .width = side,
+                                         .batch = 16};
+        ok(tuner_run(&tuning, device, &class, 1, 600));
+        assert_chosen(&tuning, &class);
+    }
+    for (size_t i = 0; i < tuning.count; i++)
+        if (tuning.rows[i].status != TUNE_OK || tuning.rows[i].family != CONV_WINOGRAD)
+            fail_msg("%dx%d: %s", tuning.rows[i].class.height, tuning.rows[i].class.width,
+                     tuning.rows[i].reason);
+    tuning_free(&tuning);
+}
+
 /* ---- disk ---- */
 
 static const struct tuner_request request = {.classes = &tuning_narrow, .count = 1, .seconds = 600};
@@ -529,6 +554,7 @@ int main(void)
         CASE(test_every_variant_is_timed),
         CASE(test_no_time),
         CASE(test_wrong_results_disqualify),
+        CASE(test_large_kernels_stay),
         CASE(test_kept_on_disk),
         CASE(test_damaged_and_foreign_files),
         CASE(test_interrupted_writes),
