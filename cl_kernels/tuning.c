@@ -173,7 +173,7 @@ int tuning_product(const struct tuning *tuning)
 
 static const char product_word[] = "product,";
 
-static const char magic[] = "clade tuning 2";
+static const char magic[] = "clade tuning 3";
 
 static const char header[] =
     "family_asked,kernel,stride,channels_in,channels_out,height,width,batch,pass,family,group,tile,"

@@ -126,7 +126,7 @@ static void test_first_use(void **state)
     assert_string_equal(first, second);
     find_tuning(name, key);
     /* damaged: a line, tuned again, and good afterwards */
-    clade_write_text(directory, name, "clade tuning 2,something\n");
+    clade_write_text(directory, name, "clade tuning 3,something\n");
     result = train("");
     clade_assert_fine(result);
     assert_non_null(strstr(result->err, "is ignored"));

@@ -346,7 +346,7 @@ static void test_damaged_and_foreign_files(void **state)
     ok(tuning_format(&foreign, device_tuning(device), "0123456789abcdef0123456789abcdef"));
     write_whole(path, foreign.data, foreign.length);
     assert_tuned_again(path, "something else");
-    text_printf(&version, "clade tuning 0%s", foreign.data + strlen("clade tuning 2"));
+    text_printf(&version, "clade tuning 0%s", foreign.data + strlen("clade tuning 3"));
     write_whole(path, version.data, version.length);
     assert_tuned_again(path, "another version");
     assert_int_equal(unlink(path), 0);
