@@ -17,6 +17,7 @@ import genome as genomes
 
 HERE = Path(__file__).resolve().parent
 START_TIMEOUT_S = 900  # torch.compile takes minutes for a long genome
+CLOSE = 0.8  # of the fastest of the settings: one that gets a second trial
 
 
 class Failed(Exception):
@@ -149,7 +150,12 @@ class Peer:
         return json.loads(line)
 
     def best_setting(self, genome, batch, seconds, verbose):
-        """The fastest of the settings, with the refinements that make it faster."""
+        """
+        The fastest of the settings, with the refinements that make it faster.
+
+        The same setting is some 10 % faster or slower in another process, so those that come close
+        are judged by the mean of two.
+        """
 
         def trial(setting):
             try:
@@ -163,14 +169,20 @@ class Peer:
                 say(f"  {self.title}, {setting[0]}: {speed:.0f} images/s")
             return speed
 
-        best_speed, best = max(
-            ((trial(setting), setting) for setting in self.settings), key=lambda pair: pair[0]
-        )
-        if best_speed == 0:
+        def two_trials(setting, first, to_beat):
+            return (first + trial(setting)) / 2 if first > CLOSE * to_beat else first
+
+        firsts = [trial(setting) for setting in self.settings]
+        if max(firsts) == 0:
             raise Failed(f"no setting of {self.title} can train {genome}")
+        speeds = [
+            two_trials(setting, first, max(firsts)) for setting, first in zip(self.settings, firsts)
+        ]
+        best_speed = max(speeds)
+        best = self.settings[speeds.index(best_speed)]
         for name, arguments in self.refinements:
             refined = [f"{best[0]}, {name}", best[1], best[2] + arguments]
-            speed = trial(refined)
+            speed = two_trials(refined, trial(refined), best_speed)
             if speed > best_speed:
                 best_speed, best = speed, refined
         return best

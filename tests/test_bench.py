@@ -132,17 +132,22 @@ class Compare(unittest.TestCase):
         path.chmod(0o755)
 
     def peer(self, speed, parameters=59546, batch_norm=59546):
-        """A Python whose every program is a peer with two settings, the second the faster."""
+        """
+        A Python whose every program is a peer with a slow setting, a fast one, and one that is
+        fastest of all, but in its first process only. It notes each start.
+        """
         self.script(
             self.python,
             f"""#!/bin/sh
 case "$*" in
 *--list*) echo '{{"peer": "Stand-in", "version": "1.2", "settings": [["slow", 1, ["--slow"]],' \
-    '["fast", 2, []], ["broken", 1, ["--broken"]]], "refinements": [["worse", ["--slow"]]]}}'
+    '["fast", 2, []], ["lucky", 1, ["--lucky"]], ["broken", 1, ["--broken"]]], "refinements": [["worse", ["--slow"]]]}}'
     exit ;;
 *--broken*) exit 1 ;;
 *--slow*) speed=1 ;;
-*) speed={speed} ;;
+*--lucky*) if [ -e "$0.luck" ]; then speed=$(({speed} / 4)); else speed=$(({speed} * 9 / 4)); fi
+    touch "$0.luck" ;;
+*) speed={speed}; echo "$@" >>"$0.starts" ;;
 esac
 case "$*" in *"--norm batch"*) parameters={batch_norm} ;; *) parameters={parameters} ;; esac
 echo '{{"ready": true, "parameters": '$parameters'}}'
@@ -183,6 +188,20 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
         self.assertEqual((row["peer_setting"], row["peer"]), ("fast", "Stand-in"))
         self.assertEqual((row["clade"], row["opencl"]), ("9.8.7", "PoCL 4.5, cpu"))
         self.assertIn("broken: not usable", result.stderr)
+
+    def test_luck_of_a_process(self):
+        self.peer(20)
+        result = self.compare(
+            "--genomes", GENOME, "--pairs", "3", "--format", "csv", "--without", "worse", "--verbose"
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for part in ("lucky: 45 images/s", "lucky: 5 images/s", "fast: 40 images/s"):
+            self.assertIn(part, result.stderr)
+        row = next(csv.DictReader(result.stdout.splitlines()))
+        self.assertEqual((row["peer_setting"], row["peer_images_per_s"]), ("fast", "40.000000"))
+        # Two processes for each of two trials and three pairs.
+        starts = self.python.with_name("python.starts").read_text(encoding="ascii").splitlines()
+        self.assertEqual(len(starts), 2 * (2 + 3))
 
     def test_tables(self):
         self.peer(20)
