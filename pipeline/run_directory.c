@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,9 @@ enum error run_store_path(char path[RUN_PATH_SIZE], const char *directory)
 
 void run_name(char name[STORE_NAME_SIZE], const char *directory)
 {
+    char whole[PATH_MAX];
+    if (realpath(directory, whole) != NULL)
+        directory = whole;
     size_t end = strlen(directory);
     while (end > 1 && directory[end - 1] == '/')
         end--;

@@ -33,7 +33,7 @@ enum error run_directory_check(const char *wanted);
 enum error run_directory_create(char directory[RUN_PATH_SIZE], const char *wanted,
                                 const char *parent);
 
-/* The last part of the path: the run's name. */
+/* The run's name: that of its directory, which exists; "." has one, too. */
 void run_name(char name[STORE_NAME_SIZE], const char *directory);
 
 /*

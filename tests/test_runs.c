@@ -175,8 +175,15 @@ static void test_other_data_at_resume(void **state)
 {
     (void)state;
     clade_assert_fine(
-        clade("run %s/search.ini --set search.cycles=3 --out %s/run", directory, directory));
-    char path[128];
+        clade("run %s/search.ini --set search.cycles=3 --out %s/run/.", directory, directory));
+    /* The directory has a name, and a wrong time is refused before anything is read or written. */
+    clade_assert_refused(clade("run --resume %s/run --until 25:00", directory), ERR_USAGE,
+                         "--until: deadline.until = 25:00");
+    char command[256], path[128];
+    snprintf(command, sizeof command,
+             "grep -q '\"run\"' %s/runs.csv && ! grep -q 'goes on' %s/run/log.txt", directory,
+             directory);
+    assert_int_equal(system(command), 0);
     snprintf(path, sizeof path, "%s/train-images", directory);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
