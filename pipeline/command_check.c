@@ -51,6 +51,7 @@ struct plan {
 struct forecast {
     double candidates, confirm;        /* seconds */
     double low, high;                  /* seconds, in all */
+    double limit;                      /* seconds that --until or --budget leave; INFINITY */
     double device_bytes, worker_bytes; /* the most on one slot; of its process */
     double memory_bytes;               /* of all processes */
     struct genome largest;             /* that with the most device_bytes */
@@ -259,17 +260,22 @@ out:
     return err;
 }
 
-/* How long the search may take, when confirm takes `confirm_s`; INFINITY: as long as it wants. */
-static double search_limit_s(const struct settings *s, double confirm_s)
+/* When the run must be at its end, in seconds from now; INFINITY: it may take what it wants. */
+static double run_limit_s(const struct settings *s)
 {
-    double limit = s->search.budget_s > 0 ? s->search.budget_s : INFINITY;
+    double limit = s->deadline.budget_s > 0 ? s->deadline.budget_s : INFINITY;
     int64_t now = clock_utc_us();
-    if (s->deadline.budget_s > 0)
-        limit = fmin(limit, s->deadline.budget_s - confirm_s);
     if (s->deadline.until >= 0)
-        limit = fmin(limit,
-                     1e-6 * (double)(clock_next_local(s->deadline.until, now) - now) - confirm_s);
-    return fmax(limit, 0);
+        limit = fmin(limit, 1e-6 * (double)(clock_next_local(s->deadline.until, now) - now));
+    return limit;
+}
+
+/* The search, and that of the baseline behind it, of `work_s` each, in `limit_s`. */
+static double searches_s(const struct settings *s, double work_s, double limit_s)
+{
+    int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
+    double one = s->search.budget_s > 0 ? fmin(work_s, s->search.budget_s) : work_s;
+    return fmin(searches * one, limit_s);
 }
 
 static void predict(struct forecast *forecast, const double *seconds, const struct plan *plan,
@@ -290,14 +296,17 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
     double trainings = (double)searches * s->confirm.seeds * finalists_most(&s->confirm);
     double rounds = ceil(trainings / (double)slot_count);
-    double search_work = s->search.cycles > 0 ? images * s->search.cycles * searches : INFINITY;
+    double search_work = s->search.cycles > 0 ? images * s->search.cycles : INFINITY;
     double confirm_work = confirm * rounds * (double)slot_count;
     double fast = fmax(mean - 2 * deviation, mean / 4), slow = mean + 2 * deviation;
-    double limit_s = search_limit_s(s, confirm_work * mean);
-    forecast->candidates = fmin(search_work * mean, limit_s);
+    forecast->limit = run_limit_s(s);
     forecast->confirm = confirm_work * mean;
-    forecast->low = fmin(search_work * fast, limit_s) + confirm_work * fast;
-    forecast->high = fmin(search_work * slow, limit_s) + confirm_work * slow;
+    double limit_s = fmax(forecast->limit - forecast->confirm, 0);
+    forecast->candidates = searches_s(s, search_work * mean, limit_s);
+    forecast->low = searches_s(s, search_work * fast, limit_s) + confirm_work * fast;
+    forecast->high = searches_s(s, search_work * slow, limit_s) + confirm_work * slow;
+    forecast->low = fmin(forecast->low, forecast->limit);
+    forecast->high = fmin(forecast->high, forecast->limit);
     forecast->device_bytes += (double)plan->image_bytes;
     /* The images are resident in every worker, but are there once. */
     forecast->memory_bytes =
@@ -319,9 +328,14 @@ static void put_forecast(struct listing *listing, const struct forecast *forecas
     clock_duration_text(time, forecast->candidates + forecast->confirm);
     clock_duration_text(low, forecast->low);
     clock_duration_text(high, forecast->high);
-    put(listing, "time", "ok", forecast->candidates + forecast->confirm, "s",
-        "about %s, likely %s to %s; more when the search drifts to larger genomes", time, low,
-        high);
+    if (forecast->confirm < forecast->limit)
+        put(listing, "time", "ok", forecast->candidates + forecast->confirm, "s",
+            "about %s, likely %s to %s; more when the search drifts to larger genomes", time, low,
+            high);
+    else
+        put(listing, "time", "warning", forecast->limit, "s",
+            "confirm alone takes longer than the run may; give it more time or lower "
+            "confirm.epochs or confirm.train_images");
     double limit = (double)device->global_bytes / slots[0].parts;
     bytes_text(size, forecast->device_bytes);
     bytes_text(has, limit);

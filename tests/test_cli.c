@@ -196,6 +196,18 @@ static void test_check(void **state)
     assert_non_null(time);
     assert_int_equal(sscanf(time, "\"search time\",\"ok\",%lf,\"s\"", &predicted), 1);
     assert_float_equal(predicted, 2, 1e-6);
+    /* The baseline's search takes as long again, within what the run has. */
+    result = clade("check %s/search.ini --samples 2 --seconds 0.1 --set search.cycles=0 "
+                   "--set confirm.baseline=random --search-budget 2s --budget 2h --format csv",
+                   directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "\"search time\",\"ok\",4.0"));
+    result = clade("check %s/search.ini --samples 2 --seconds 0.1 --set confirm.epochs=10000 "
+                   "--budget 1s --format csv",
+                   directory);
+    clade_assert_fine(result);
+    assert_non_null(strstr(result->out, "\"time\",\"warning\",1.0"));
+    assert_non_null(strstr(result->out, "confirm alone takes longer"));
     clade_assert_refused(clade("check %s/search.ini --set space.max_parameters=10", directory),
                          ERR_USAGE, "space");
     clade_assert_refused(clade("check %s/search.ini --set data.dir=/no/such", directory), ERR_DATA,
