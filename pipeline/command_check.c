@@ -270,10 +270,9 @@ static double run_limit_s(const struct settings *s)
     return limit;
 }
 
-/* The search, and that of the baseline behind it, of `work_s` each, in `limit_s`. */
-static double searches_s(const struct settings *s, double work_s, double limit_s)
+/* So many searches of `work_s` each, in `limit_s`. */
+static double searches_s(const struct settings *s, int searches, double work_s, double limit_s)
 {
-    int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
     double one = s->search.budget_s > 0 ? fmin(work_s, s->search.budget_s) : work_s;
     return fmin(searches * one, limit_s);
 }
@@ -292,7 +291,8 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     double images = search_passes(plan) + plan->validation_images * evaluation_share;
     double confirm = train_passes(s->confirm.epochs, s->confirm.train_images, plan->images) +
                      plan->validation_images * evaluation_share;
-    /* All slots share the candidates; a confirm training has one slot for itself. */
+    /* The baseline's search comes behind. All slots share the candidates; a confirm training has
+       one slot for itself. */
     int searches = s->confirm.baseline == BASELINE_RANDOM ? 2 : 1;
     double trainings = (double)searches * s->confirm.seeds * finalists_most(&s->confirm);
     double rounds = ceil(trainings / (double)slot_count);
@@ -302,9 +302,9 @@ static void predict(struct forecast *forecast, const double *seconds, const stru
     forecast->limit = run_limit_s(s);
     forecast->confirm = confirm_work * mean;
     double limit_s = fmax(forecast->limit - forecast->confirm, 0);
-    forecast->candidates = searches_s(s, search_work * mean, limit_s);
-    forecast->low = searches_s(s, search_work * fast, limit_s) + confirm_work * fast;
-    forecast->high = searches_s(s, search_work * slow, limit_s) + confirm_work * slow;
+    forecast->candidates = searches_s(s, searches, search_work * mean, limit_s);
+    forecast->low = searches_s(s, searches, search_work * fast, limit_s) + confirm_work * fast;
+    forecast->high = searches_s(s, searches, search_work * slow, limit_s) + confirm_work * slow;
     forecast->low = fmin(forecast->low, forecast->limit);
     forecast->high = fmin(forecast->high, forecast->limit);
     forecast->device_bytes += (double)plan->image_bytes;

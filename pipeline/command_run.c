@@ -129,8 +129,8 @@ static enum error run(struct arguments *arguments)
             return print_settings(&settings, &origins);
         TRY(run_begin(&run, &settings, &origins, request.out));
     } else {
-        settings_defaults(&settings,
-                          &origins); /* wrong times are refused before anything is done */
+        /* Wrong times are refused before anything is done. */
+        settings_defaults(&settings, &origins);
         TRY(assignments_apply(&settings, &origins, &request.assignments));
         TRY(run_resume(&run, request.resume));
         TRY(assignments_apply(&run.settings, NULL, &request.assignments));

@@ -141,7 +141,8 @@ class Compare(unittest.TestCase):
             f"""#!/bin/sh
 case "$*" in
 *--list*) echo '{{"peer": "Stand-in", "version": "1.2", "settings": [["slow", 1, ["--slow"]],' \
-    '["fast", 2, []], ["lucky", 1, ["--lucky"]], ["broken", 1, ["--broken"]]], "refinements": [["worse", ["--slow"]]]}}'
+    '["fast", 2, []], ["lucky", 1, ["--lucky"]], ["broken", 1, ["--broken"]]],' \
+    '"refinements": [["worse", ["--slow"]]]}}'
     exit ;;
 *--broken*) exit 1 ;;
 *--slow*) speed=1 ;;
@@ -192,7 +193,8 @@ while read -r seconds; do echo "{{\\"images_per_s\\": $speed, \\"loss\\": 1}}"; 
     def test_luck_of_a_process(self):
         self.peer(20)
         result = self.compare(
-            "--genomes", GENOME, "--pairs", "3", "--format", "csv", "--without", "worse", "--verbose"
+            *("--genomes", GENOME, "--pairs", "3", "--format", "csv"),
+            *("--without", "worse", "--verbose"),
         )
         self.assertEqual(result.returncode, 0, result.stderr)
         for part in ("lucky: 45 images/s", "lucky: 5 images/s", "fast: 40 images/s"):
