@@ -34,20 +34,20 @@ class Shell:
                      "clade() { printf '<%s>' \"$@\"; echo; }", f"source {script}"):
             self.type(line + "\r")
 
-    def read_prompt(self, count=1):
-        """What is printed up to the count-th prompt."""
+    def read_prompt(self, behind=""):
+        """What is printed up to a prompt, the one that follows `behind`."""
         said = ""
         end = time.monotonic() + 60
-        while said.count(PROMPT) < count:
+        while behind + PROMPT not in said:
             ready, _, _ = select.select([self.terminal], [], [], max(0, end - time.monotonic()))
             if not ready:
                 sys.exit(f"test_completion: bash does not answer; it said {said!r}")
             said += os.read(self.terminal, 65536).decode()
         return said.replace("\r", "")
 
-    def type(self, keys, prompts=1):
+    def type(self, keys, behind=""):
         os.write(self.terminal, keys.encode())
-        return self.read_prompt(prompts)
+        return self.read_prompt(behind)
 
     def line(self, keys):
         """The arguments that clade gets when `keys` and Return are typed after its name."""
@@ -61,7 +61,9 @@ class Shell:
         """What is offered for a word with several endings; the line is then given up."""
         said = self.type(f"clade {keys}\x1b?")  # lists, then draws prompt and line again
         offered = said[:said.rindex(PROMPT)].splitlines()[1:]
-        self.type("\x03")
+        # Ctrl-U, not Ctrl-C: an interrupt empties the terminal's buffers, at times of the next prompt.
+        # readline may draw the prompt again for the emptied line; it is the one behind "given up".
+        self.type("\x15clade given up\r", "<given><up>\r\n")
         return " ".join(offered).split()
 
     def close(self):
