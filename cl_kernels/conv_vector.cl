@@ -30,20 +30,6 @@ typedef float8 vec;
 
 #define GROUP (VECTORS * LANES)
 
-/* Into the caches; where the compiler has nothing for it, nothing. Code for SPIR goes through other
-   hands, which need not know the instruction (Oclgrind does not). */
-#ifndef __has_builtin
-#define __has_builtin(name) 0
-#endif
-#if __has_builtin(__builtin_prefetch) && !defined(__SPIR__)
-#define PREFETCH_TO_READ(p)  __builtin_prefetch(p, 0, 3)
-#define PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1, 3)
-#else
-#define PREFETCH_TO_READ(p)
-#define PREFETCH_TO_WRITE(p)
-#endif
-#define LINE 16 /* floats in 64 bytes, a usual cache line */
-
 #ifdef PIXELS
 
 /* One input channel of one tap: tile += x[pixel] * w[vector]. */
@@ -104,7 +90,7 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
         /* The multiply-adds of a row hide the way to memory and back. */
 #ifdef GRADIENT
         for (int v = 0; v < VECTORS; v++)
-            for (int i = 0; i < a.width * LANES; i += LINE) {
+            for (int i = 0; i < a.width * LANES; i += CACHE_LINE) {
                 PREFETCH_TO_READ(kept + v * a.kept_block + row * a.kept_row + i);
                 PREFETCH_TO_WRITE(y + v * a.out_block + row * a.out_row + i);
             }
@@ -112,7 +98,7 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
         if (group == 0) {
             const int next = ((row + 1) * a.stride + a.kernel_rows - a.stride) * a.in_row;
             for (int first = 0; first < a.channels; first += X_LANES)
-                for (int i = 0; i < a.stride * a.in_row; i += LINE)
+                for (int i = 0; i < a.stride * a.in_row; i += CACHE_LINE)
                     PREFETCH_TO_READ(x + first / X_LANES * a.in_block + next + i);
         }
 #endif
@@ -235,7 +221,7 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
     /* The next image comes from memory while this one is gone through again and again. */
     const int passes = (last_group - first_group) * ((a.channels + TILE - 1) / TILE) *
                        a.kernel_rows * a.kernel_columns;
-    const int slice = (max(a.x_image, a.dy_image) / passes / LINE + 1) * LINE;
+    const int slice = (max(a.x_image, a.dy_image) / passes / CACHE_LINE + 1) * CACHE_LINE;
     gradients += split * a.split_stride + member * a.member_stride;
     x += member * a.images * a.x_image + a.x_origin;
     dy += member * a.images * a.dy_image + a.dy_origin;
@@ -254,7 +240,7 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
                 for (int ty = 0; ty < a.kernel_rows; ty++) {
                     for (int tx = 0; tx < a.kernel_columns; tx++) {
                         if (n + 1 < last)
-                            for (int end = ahead + slice; ahead < end; ahead += LINE) {
+                            for (int end = ahead + slice; ahead < end; ahead += CACHE_LINE) {
                                 if (ahead < a.x_image)
                                     PREFETCH_TO_READ(next_x + ahead);
                                 if (ahead < a.dy_image)

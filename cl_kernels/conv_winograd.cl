@@ -19,7 +19,8 @@
  * input gradient, as many more output channels: 121 multiplications where the direct sum takes 400.
  *
  * A work-item goes over its images in chunks whose transformed tiles stay in the cache, in scratch
- * memory of its own. LANES, VECTORS, X_LANES as in conv_vector.cl; PIXELS tiles in a register tile;
+ * memory of its own. During the products of a chunk it has fetched what is read and written after
+ * them (prefetch.cl): a third of the time else. LANES, VECTORS, X_LANES as in conv_vector.cl; PIXELS tiles in a register tile;
  * TILE input channels in one of the weight gradient. -D GRADIENT: the input gradient.
  */
 /* All vectors are in the code. Told so, Intel's compiler does not spend seconds a kernel on finding
@@ -61,6 +62,43 @@
 bool idle(int phase, int i, int j)
 {
     return STRIDE == 2 && ((phase / 2 == 1 && i == IDLE) || (phase % 2 == 1 && j == IDLE));
+}
+
+/* Rows top .. bottom of a tensor's images first .. last, to be fetched in `calls` calls. */
+struct ahead rows_ahead(global const float *tensor, const struct winograd_tensor *t, int blocks,
+                        int first, int last, int top, int bottom, int calls)
+{
+    return look_ahead(tensor + first * t->image + t->origin + top * t->row,
+                      max(0, bottom - top) * t->row, blocks, t->block, max(0, last - first),
+                      t->image, calls);
+}
+
+/* What transform_input() reads after the strip of tiles from row `top` on of images from `first` on:
+   the next strip, or the first one of the images `step` further on, before `end`. */
+struct strip {
+    int first, last; /* images */
+    int top, bottom; /* rows of tiles */
+};
+
+struct strip next_strip(int first, int top, int step, int end, const struct winograd_args *a)
+{
+    struct strip next = {first, min(first + a->chunk, end), top + a->strip, 0};
+    if (next.top >= a->tiles_y) {
+        next.first = first + step;
+        next.last = min(next.first + a->chunk, end);
+        next.top = 0;
+    }
+    next.bottom = min(next.top + a->strip, a->tiles_y);
+    return next;
+}
+
+struct ahead input_ahead(global const float *x, struct strip next, int calls,
+                         const struct winograd_args *a)
+{
+    const int before = LINE / 2, after = LINE - 1 - before;
+    return rows_ahead(x, &a->x, (a->channels + X_LANES - 1) / X_LANES, next.first, next.last,
+                      X_STRIDE * (OUT * next.top - before),
+                      min(X_STRIDE * (OUT * next.bottom + after), a->x_bottom), calls);
 }
 
 /* u[member][point][group][channel][lane] from w[group][tap][channel][lane]; phases of x are further
@@ -153,9 +191,38 @@ void transform_input(global const float *x, global float *v, int first, int last
 
 #ifdef PIXELS
 
+/* Fetched during the products: the next input, and of this strip the results with, if they are not
+   empty, their slopes (forward), or (gradient) what SLOPE_ROW and the sums read. */
+struct soon {
+    struct ahead input, results, slopes, kept, z;
+};
+
+struct soon look_after(global const float *x, global const float *kept, global const float *y,
+                       global const float *slopes, global const float *z, struct strip now,
+                       struct strip next, const struct winograd_args *a, int activation)
+{
+    const int tiles = (now.last - now.first) * (now.bottom - now.top) * a->tiles_x;
+    const int calls = POINTS * Y_PHASES * a->groups * ((tiles + PIXELS - 1) / PIXELS);
+    const int blocks = a->groups * VECTORS;
+    const int top = now.top * OUT * Y_STRIDE, bottom = min(now.bottom * OUT * Y_STRIDE, a->height);
+    struct soon soon = {input_ahead(x, next, calls, a),
+                        rows_ahead(y, &a->y, blocks, now.first, now.last, top, bottom, calls),
+                        nothing_ahead(), nothing_ahead(), nothing_ahead()};
+#ifdef GRADIENT
+    if (activation != ACT_NONE)
+        soon.kept = rows_ahead(kept, &a->kept, blocks, now.first, now.last, top, bottom, calls);
+    if (a->sums)
+        soon.z = rows_ahead(z, &a->z, blocks, now.first, now.last, top, bottom, calls);
+#else
+    if (a->keep_slope)
+        soon.slopes = rows_ahead(slopes, &a->y, blocks, now.first, now.last, top, bottom, calls);
+#endif
+    return soon;
+}
+
 /* m[point][phase][block][tile][lane] = sum over channels of v * u, for `tiles` tiles. */
 void multiply(global const float *v, global const float *u, global float *m, int tiles,
-              const struct winograd_args *a)
+              struct soon *soon, const struct winograd_args *a)
 {
     const int blocks = (a->channels + X_LANES - 1) / X_LANES;
     for (int point = 0; point < POINTS; point++)
@@ -164,6 +231,14 @@ void multiply(global const float *v, global const float *u, global float *m, int
             global const float *w = u + row * X_PHASES * a->channels * GROUP;
             global float *to = m + row * VECTORS * a->columns * LANES;
             for (int tile = 0; tile < tiles; tile += PIXELS) {
+                fetch(&soon->input, false);
+                fetch(&soon->results, true);
+#ifdef GRADIENT
+                fetch(&soon->kept, false);
+                fetch(&soon->z, false);
+#else
+                fetch(&soon->slopes, true);
+#endif
                 vec sum[PIXELS][VECTORS];
                 _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
                     _Pragma("unroll") for (int i = 0; i < VECTORS; i++) sum[p][i] = (vec)(0.0f);
@@ -249,8 +324,11 @@ VECTOR_KERNEL void winograd_conv(global const float *restrict x, global const fl
         const int last = min(first + a.chunk, end);
         for (int top = 0; top < a.tiles_y; top += a.strip) {
             const int tile_rows = min(a.strip, a.tiles_y - top);
+            struct soon soon = look_after(x, kept, y, slopes, z,
+                                          (struct strip){first, last, top, top + tile_rows},
+                                          next_strip(first, top, step, end, &a), &a, activation);
             transform_input(x, v, first, last, top, tile_rows, &a);
-            multiply(v, u, m, (last - first) * tile_rows * a.tiles_x, &a);
+            multiply(v, u, m, (last - first) * tile_rows * a.tiles_x, &soon, &a);
             for (int n = first; n < last; n++)
                 for (int block = 0; block < blocks; block++) {
                     const vec bias =
@@ -352,10 +430,16 @@ void transform_gradient(global const float *dy, global float *z, int first, int 
 }
 
 /* du[point][group][phase][channel][lane] = (+= if `more`) sum over tiles of v * z; idle ones are
-   left as they are. */
+   left as they are. Fetches what the next strip needs of x and dy. */
 void add_products(global const float *v, global const float *z, global float *du, int tiles,
-                  int more, const struct winograd_args *a)
+                  int more, struct strip next, global const float *x, global const float *dy,
+                  const struct winograd_args *a)
 {
+    const int calls = POINTS * a->groups * X_PHASES * ((a->channels + TILE - 1) / TILE);
+    struct ahead input = input_ahead(x, next, calls, a);
+    struct ahead gradient =
+        rows_ahead(dy, &a->y, a->groups * VECTORS, next.first, next.last, OUT * next.top,
+                   min(OUT * next.bottom, a->height), calls);
     const int x_blocks = (a->channels + X_LANES - 1) / X_LANES;
     for (int row = 0; row < POINTS * a->groups * X_PHASES; row++) {
         const int phase = row % X_PHASES, point = row / X_PHASES / a->groups;
@@ -367,6 +451,8 @@ void add_products(global const float *v, global const float *z, global float *du
             const int plane = (point * X_PHASES + phase) * x_blocks + channel / X_LANES;
             global const float *xp = v + plane * a->columns * X_LANES + channel % X_LANES;
             global const float *zp = z + row / X_PHASES * VECTORS * a->columns * LANES;
+            fetch(&input, false);
+            fetch(&gradient, false);
             vec sum[TILE][VECTORS];
             _Pragma("unroll") for (int c = 0; c < TILE; c++)
                 _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
@@ -416,7 +502,7 @@ VECTOR_KERNEL void winograd_weight_gradient(global const float *restrict x,
             transform_input(x, v, first, last, top, tile_rows, &a);
             transform_gradient(dy, z, first, last, top, tile_rows, &a);
             add_products(v, z, du, (last - first) * tile_rows * a.tiles_x, first > start || top > 0,
-                         &a);
+                         next_strip(first, top, step, end, &a), x, dy, &a);
         }
         for (int block = 0; block < a.groups * VECTORS; block++) {
             vec bias = first > start ? LOAD(db + block * LANES) : (vec)(0.0f);
