@@ -30,7 +30,23 @@ typedef float8 vec;
 
 #define GROUP (VECTORS * LANES)
 
+/* Whether there is time to fetch (prefetch.cl) at each block of channels of a tap. */
+#define BLOCKWISE (FETCH_IS_CHEAP && X_LANES >= 8)
+
 #ifdef PIXELS
+
+/* What a row needs and leaves: a few cache lines of each. There are sums in the registers. */
+#ifdef GRADIENT
+#define MORE_IS_WRITTEN false
+#else
+#define MORE_IS_WRITTEN true
+#endif
+#define FETCH_ROW                                                                                  \
+    if (FETCH_IS_CHEAP) {                                                                          \
+        fetch(&input, false);                                                                      \
+        fetch(&results, true);                                                                     \
+        fetch(&more, MORE_IS_WRITTEN);                                                             \
+    }
 
 /* One input channel of one tap: tile += x[pixel] * w[vector]. */
 #define MULTIPLY_ADD(xp, wp)                                                                       \
@@ -71,7 +87,7 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
 #else
     const int phases = 1, direction = 1;
 #endif
-    const int tap_floats = a.channels * GROUP;
+    const int tap_floats = a.channels * GROUP, x_blocks = (a.channels + X_LANES - 1) / X_LANES;
     x += n * a.in_image + a.in_origin;
     weights += a.weights + member * a.member_stride +
                group * a.kernel_rows * a.kernel_columns * tap_floats;
@@ -87,20 +103,33 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
         totals[v] = products[v] = (vec)(0.0f);
 
     for (int row = 0; row < a.height; row++) {
-        /* The multiply-adds of a row hide the way to memory and back. */
+        /* The multiply-adds of a row hide the way to memory and back, if it is gone a few lines at a
+           time: all at once, they wait for it. */
 #ifdef GRADIENT
-        for (int v = 0; v < VECTORS; v++)
-            for (int i = 0; i < a.width * LANES; i += CACHE_LINE) {
-                PREFETCH_TO_READ(kept + v * a.kept_block + row * a.kept_row + i);
-                PREFETCH_TO_WRITE(y + v * a.out_block + row * a.out_row + i);
-            }
+        const int row_taps = (a.kernel_rows - (row + a.pad) % phases + phases - 1) / phases;
 #else
-        if (group == 0) {
-            const int next = ((row + 1) * a.stride + a.kernel_rows - a.stride) * a.in_row;
-            for (int first = 0; first < a.channels; first += X_LANES)
-                for (int i = 0; i < a.stride * a.in_row; i += CACHE_LINE)
-                    PREFETCH_TO_READ(x + first / X_LANES * a.in_block + next + i);
-        }
+        const int row_taps = a.kernel_rows;
+#endif
+        const int tiles = ((a.width + phases - 1) / phases + PIXELS - 1) / PIXELS;
+        const int calls = tiles * (phases + BLOCKWISE * row_taps * a.kernel_columns * x_blocks);
+        const int floats = a.width * LANES;
+        struct ahead input = nothing_ahead(), results = nothing_ahead(), more = nothing_ahead();
+        if (BLOCKWISE)
+            results = look_ahead(y + row * a.out_row, floats, VECTORS, a.out_block, 1, 0, calls);
+#ifdef GRADIENT
+        if (activation != ACT_NONE)
+            input = look_ahead(kept + row * a.kept_row, floats, VECTORS, a.kept_block, 1, 0, calls);
+        if (a.sums)
+            more = look_ahead(z + row * a.z_row, floats, VECTORS, a.z_block, 1, 0, calls);
+#else
+        if (BLOCKWISE && a.keep_slope)
+            more = look_ahead(slopes + row * a.out_row, floats, VECTORS, a.out_block, 1, 0, calls);
+        const int next = ((row + 1) * a.stride + a.kernel_rows - a.stride) * a.in_row;
+        if (group == 0 && row + 1 < a.height)
+            input = look_ahead(x + next, a.stride * a.in_row, x_blocks, a.in_block, 1, 0, calls);
+        else if (group == 0 && n + 1 < get_global_size(1))
+            input = look_ahead(x + a.in_image, a.kernel_rows * a.in_row, x_blocks, a.in_block, 1, 0,
+                               calls);
 #endif
         for (int phase = 0; phase < phases; phase++) {
 #ifdef GRADIENT
@@ -118,6 +147,7 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
 #endif
             for (int column = 0; column < columns; column += PIXELS) {
                 vec sum[PIXELS][VECTORS];
+                FETCH_ROW
 #ifdef GRADIENT
                 _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
                     _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sum[p][v] = (vec)(0.0f);
@@ -140,6 +170,8 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
                                        tx * phases) * tap_floats;
                         for (int first = 0; first < a.channels; first += X_LANES) {
                             const int lanes = min(X_LANES, a.channels - first);
+                            if (BLOCKWISE)
+                                FETCH_ROW
                             /* Not unrolled: no faster in pairs, and two or three times longer to
                                compile. */
                             _Pragma("nounroll") for (int c = 0; c < lanes; c++)
@@ -218,18 +250,23 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
     const int group_floats = a.kernel_rows * a.kernel_columns * tap_floats;
     const int first = split * a.images_per_split;
     const int last = min(first + a.images_per_split, a.images);
-    /* The next image comes from memory while this one is gone through again and again. */
-    const int passes = (last_group - first_group) * ((a.channels + TILE - 1) / TILE) *
-                       a.kernel_rows * a.kernel_columns;
-    const int slice = (max(a.x_image, a.dy_image) / passes / CACHE_LINE + 1) * CACHE_LINE;
+    const int tiles = (a.channels + TILE - 1) / TILE;
+    const int taps = a.kernel_rows * a.kernel_columns;
     gradients += split * a.split_stride + member * a.member_stride;
     x += member * a.images * a.x_image + a.x_origin;
     dy += member * a.images * a.dy_image + a.dy_origin;
 
     for (int n = first; n < last || n == first; n++) {
         const int rows = n < last ? a.height : 0; /* an empty split writes zeros */
-        global const float *next_x = x + (n + 1) * a.x_image, *next_dy = dy + (n + 1) * a.dy_image;
-        int ahead = 0;
+        /* The next image comes from memory while this one is gone through again and again. */
+        const int calls =
+            (last_group - first_group) * tiles * taps * (BLOCKWISE ? a.height : 1);
+        struct ahead next_x = nothing_ahead(), next_dy = nothing_ahead();
+        if (n + 1 < last) {
+            next_x = look_ahead(x + (n + 1) * a.x_image - a.x_origin, a.x_image, 1, 0, 1, 0, calls);
+            next_dy =
+                look_ahead(dy + (n + 1) * a.dy_image - a.dy_origin, a.dy_image, 1, 0, 1, 0, calls);
+        }
         for (int group = first_group; group < last_group; group++) {
             global const float *dy_planes = dy + n * a.dy_image + group * VECTORS * a.dy_block;
             for (int channel = 0; channel < a.channels; channel += TILE) {
@@ -239,13 +276,6 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
                 const int valid = min(TILE, a.channels - channel);
                 for (int ty = 0; ty < a.kernel_rows; ty++) {
                     for (int tx = 0; tx < a.kernel_columns; tx++) {
-                        if (n + 1 < last)
-                            for (int end = ahead + slice; ahead < end; ahead += CACHE_LINE) {
-                                if (ahead < a.x_image)
-                                    PREFETCH_TO_READ(next_x + ahead);
-                                if (ahead < a.dy_image)
-                                    PREFETCH_TO_READ(next_dy + ahead);
-                            }
                         global float *to = dw + (ty * a.kernel_columns + tx) * tap_floats;
                         vec sum[TILE][VECTORS];
                         _Pragma("unroll") for (int c = 0; c < TILE; c++)
@@ -254,6 +284,10 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
                                                 ? LOAD(to + c * GROUP + v * LANES)
                                                 : (vec)(0.0f);
                         for (int row = 0; row < rows; row++) {
+                            if (BLOCKWISE || (FETCH_IS_CHEAP && row == 0)) {
+                                fetch(&next_x, false);
+                                fetch(&next_dy, false);
+                            }
                             global const float *xp =
                                 x_plane + (row * a.stride + ty) * a.x_row + tx * X_LANES;
                             global const float *dp = dy_planes + row * a.dy_row;

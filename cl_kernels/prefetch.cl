@@ -3,17 +3,18 @@
  * the registers, waits in the one for what it could have had fetched during the other.
  */
 
-/* Where the compiler has nothing for it, nothing. Code for SPIR goes through other hands, which
-   need not know the instruction (Oclgrind does not). */
+/* Whether it is an instruction. Code for SPIR goes through other hands, which need not know that
+   one (Oclgrind does not): there it is OpenCL's own prefetch(), for Intel's driver a call, before
+   which all sums in registers are put away. */
 #ifndef __has_builtin
 #define __has_builtin(name) 0
 #endif
 #if __has_builtin(__builtin_prefetch) && !defined(__SPIR__)
-#define PREFETCH_TO_READ(p)  __builtin_prefetch(p, 0, 3)
-#define PREFETCH_TO_WRITE(p) __builtin_prefetch(p, 1, 3)
+#define FETCH_IS_CHEAP       1
+#define FETCH_LINE(p, write) __builtin_prefetch((const void *)(size_t)(p), write, 3)
 #else
-#define PREFETCH_TO_READ(p)
-#define PREFETCH_TO_WRITE(p)
+#define FETCH_IS_CHEAP       0
+#define FETCH_LINE(p, write) prefetch(p, (size_t)1)
 #endif
 #define CACHE_LINE 16 /* floats in 64 bytes, a usual cache line */
 
@@ -47,21 +48,16 @@ struct ahead look_ahead(global const float *at, int span, int blocks, int block_
     return ahead;
 }
 
-/* The next lines, to be read or, if `write`, written. OpenCL's own prefetch(), a call on Intel's
-   driver, pays here, but not in kernels that do not wait. */
+/* The next lines, to be read or, if `write`, written. Few at a time: more than are on their way at
+   once are waited for. */
 void fetch(struct ahead *ahead, bool write)
 {
     _Pragma("nounroll") for (int i = 0; i < ahead->lines && ahead->images > 0; i++)
     {
-        global const float *line = ahead->at + ahead->done;
-#ifdef __SPIR__
-        prefetch(line, (size_t)1);
-#else
         if (write)
-            PREFETCH_TO_WRITE((const void *)(size_t)line);
+            FETCH_LINE(ahead->at + ahead->done, 1);
         else
-            PREFETCH_TO_READ((const void *)(size_t)line);
-#endif
+            FETCH_LINE(ahead->at + ahead->done, 0);
         ahead->done += CACHE_LINE;
         if (ahead->done < ahead->span)
             continue;
