@@ -15,7 +15,7 @@
 extern const char cl_source_activation[], cl_source_conv_gemm[], cl_source_conv_gemm_args[],
     cl_source_conv_tiled[], cl_source_conv_tiled_args[], cl_source_conv_vector[],
     cl_source_conv_vector_args[], cl_source_conv_winograd[], cl_source_conv_winograd_args[],
-    cl_source_conv_winograd_lines[], cl_source_prefetch[];
+    cl_source_conv_winograd_gradient[], cl_source_conv_winograd_lines[], cl_source_prefetch[];
 
 enum { FILE_BYTES_MAX = 1 << 26 };
 
@@ -35,6 +35,7 @@ static struct cache_key key_of(const struct device *device)
                            cl_source_conv_vector_args,
                            cl_source_conv_winograd,
                            cl_source_conv_winograd_args,
+                           cl_source_conv_winograd_gradient,
                            cl_source_conv_winograd_lines,
                            cl_source_prefetch};
     char units[16];
