@@ -20,7 +20,13 @@ static const double answer_limit_s = 300;
 
 enum { NOISE_IMAGES = 8192 };
 
-enum request_kind { REQUEST_TRAINING, REQUEST_OPERATIONS, REQUEST_PEAK, REQUEST_END };
+enum request_kind {
+    REQUEST_TRAINING,
+    REQUEST_OPERATIONS,
+    REQUEST_PEAK,
+    REQUEST_SKIP, /* in place of the starting shot */
+    REQUEST_END
+};
 
 /* Parent to child. The child prepares, answers, waits for a second, equal request as the starting
    shot, works, and answers again. */
@@ -242,7 +248,7 @@ static enum error serve(int socket, void *user)
             break;
         TRY(send_answer(socket, &answer, prepare(&bench, &request, &answer)));
         TRY(child_receive(socket, &shot, sizeof shot));
-        if (shot.kind != request.kind) /* another child could not prepare */
+        if (shot.kind == REQUEST_SKIP) /* not all children could prepare */
             continue;
         enum error worked = work(&bench, &request, &answer);
         TRY(send_answer(socket, &answer, worked));
@@ -253,6 +259,16 @@ out:
 }
 
 /* ---- in the parent ---- */
+
+/* To the children that have not ended. */
+static enum error send_all(struct measure *measure, const struct request *request)
+{
+    enum error err = ERR_NONE;
+    for (size_t i = 0; i < measure->started && err == ERR_NONE; i++)
+        if (measure->children[i].pid > 0)
+            err = child_send(measure->children[i].socket, request, sizeof *request);
+    return err;
+}
 
 enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
                          const struct image_shape *shape, const struct training_settings *training,
@@ -289,24 +305,16 @@ void measure_end(struct measure *measure)
 {
     if (measure == NULL)
         return;
-    struct request end = {.kind = REQUEST_END};
-    for (size_t i = 0; i < measure->started; i++)
-        child_send(measure->children[i].socket, &end, sizeof end);
+    send_all(measure, &(struct request){.kind = REQUEST_END});
     for (size_t i = 0; i < measure->started; i++) {
         char what[64];
+        if (measure->children[i].pid == 0) /* it has ended, and receive() has said why */
+            continue;
         snprintf(what, sizeof what, "slot %zu", i);
         child_wait(&measure->children[i], NULL, 30, what);
     }
     free(measure->children);
     free(measure);
-}
-
-static enum error send_all(struct measure *measure, const struct request *request)
-{
-    enum error err = ERR_NONE;
-    for (size_t i = 0; i < measure->started && err == ERR_NONE; i++)
-        err = child_send(measure->children[i].socket, request, sizeof *request);
-    return err;
 }
 
 /* The answer of child i; when it has died, its own reason. */
@@ -351,18 +359,18 @@ static enum error ask_all(struct answer *sum, struct measure *measure,
     enum error err = ERR_NONE;
     *sum = (struct answer){0};
     TRY(send_all(measure, request));
-    enum error prepared = ERR_NONE;
+    char reason[sizeof((struct answer *)NULL)->message] = "";
     for (size_t i = 0; i < measure->started; i++) {
         struct answer answer;
         enum error one = receive(&answer, measure, i);
-        if (one != ERR_NONE)
-            prepared = one;
-        if (one != ERR_NONE && one != ERR_TOO_BIG)
-            return one;
+        if (err == ERR_NONE && one != ERR_NONE) {
+            err = one;
+            snprintf(reason, sizeof reason, "%s", error_message());
+        }
     }
-    if (prepared != ERR_NONE) {
-        send_all(measure, &(struct request){.kind = REQUEST_END});
-        return prepared;
+    if (err != ERR_NONE) {
+        send_all(measure, &(struct request){.kind = REQUEST_SKIP});
+        return error_set(err, "%s", reason);
     }
     TRY(send_all(measure, request));
     for (size_t i = 0; i < measure->started; i++) {

@@ -1,11 +1,13 @@
 /* The program as a user meets it: help, exit codes, one clear line for every mistake. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -249,6 +251,37 @@ static void test_bench(void **state)
     clade_assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
 }
 
+/* The only child of a process, the same one for two seconds. */
+static pid_t lasting_child(pid_t parent)
+{
+    char path[64];
+    pid_t last = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    for (int same = 0, tries = 0; same < 20; tries++) {
+        int child = 0;
+        assert_true(tries < 600);
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        if (fscanf(file, "%d", &child) != 1)
+            child = 0;
+        fclose(file);
+        same = child > 0 && child == last ? same + 1 : 0;
+        last = child;
+    }
+    return last;
+}
+
+/* It is told at once, and nothing is waited for. */
+static void test_bench_without_its_slot(void **state)
+{
+    (void)state;
+    pid_t pid = clade_start("bench --genome RC8k3:relu-RC16k3:relu-FC64:relu --batch 16 --no-tune "
+                            "--seconds 200 --set devices.slots=1");
+    assert_int_equal(kill(lasting_child(pid), SIGKILL), 0);
+    assert_int_equal(clade_wait(pid, 15), error_exit_code(ERR_DEVICE));
+}
+
 static void test_bench_operations(void **state)
 {
     (void)state;
@@ -416,6 +449,7 @@ int main(void)
         CASE(test_print_settings_is_valid_input),
         CASE(test_check),
         CASE(test_bench),
+        CASE(test_bench_without_its_slot),
         CASE(test_bench_operations),
         CASE(test_full_disk_is_an_error),
         CASE(test_devices),
