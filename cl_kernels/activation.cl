@@ -120,47 +120,47 @@ int keeps_slope(int kind)
  * The same for `count` vectors in a row, with the choice of the activation outside of
  * the loop, where it costs nothing: inside, it costs as much as 40 multiply-adds.
  */
-#define ROW_OF_RESULTS(N, T, KIND)                                                                   \
+#define ROW_OF_RESULTS(N, T, KIND)                                                                 \
     case KIND:                                                                                     \
-        _Pragma("nounroll") for (int i = 0; i < count; i++, y += N, slopes += N)              \
+        _Pragma("nounroll") for (int i = 0; i < count; i++, y += N, slopes += N)                   \
         {                                                                                          \
             T slope;                                                                               \
             const T result = activate_##N(vload##N(0, y), KIND, &slope);                           \
-            vstore##N(result, 0, y);                                                               \
+            STORE_##N(result, y);                                                                  \
             if (keep)                                                                              \
-                vstore##N(keeps_slope(KIND) ? slope : result, 0, slopes);                          \
+                STORE_##N(keeps_slope(KIND) ? slope : result, slopes);                             \
         }                                                                                          \
         break;
-#define ROW_OF_SLOPES(N, T, KIND)                                                                      \
+#define ROW_OF_SLOPES(N, T, KIND)                                                                  \
     case KIND:                                                                                     \
         _Pragma("nounroll") for (int i = 0; i < count; i++, dy += N, kept += N)                    \
-            vstore##N(vload##N(0, dy) * kept_slope_##N(vload##N(0, kept), KIND), 0, dy);           \
+            STORE_##N(vload##N(0, dy) * kept_slope_##N(vload##N(0, kept), KIND), dy);              \
         break;
 #define DEFINE_ROWS(N, T)                                                                          \
     /* y = activation(y); slopes = what is kept of it, if `keep`. */                               \
     void activate_row_##N(global float *y, global float *slopes, int count, int kind, int keep)    \
     {                                                                                              \
         switch (kind) {                                                                            \
-            ROW_OF_RESULTS(N, T, ACT_RELU)                                                           \
-            ROW_OF_RESULTS(N, T, ACT_SIGMOID)                                                        \
-            ROW_OF_RESULTS(N, T, ACT_TANH)                                                           \
-            ROW_OF_RESULTS(N, T, ACT_SWISH)                                                          \
-            ROW_OF_RESULTS(N, T, ACT_GELU)                                                           \
+            ROW_OF_RESULTS(N, T, ACT_RELU)                                                         \
+            ROW_OF_RESULTS(N, T, ACT_SIGMOID)                                                      \
+            ROW_OF_RESULTS(N, T, ACT_TANH)                                                         \
+            ROW_OF_RESULTS(N, T, ACT_SWISH)                                                        \
+            ROW_OF_RESULTS(N, T, ACT_GELU)                                                         \
         default:                                                                                   \
             if (keep)                                                                              \
                 for (int i = 0; i < count; i++)                                                    \
-                    vstore##N(vload##N(0, y + i * N), 0, slopes + i * N);                          \
+                    STORE_##N(vload##N(0, y + i * N), slopes + i * N);                             \
         }                                                                                          \
     }                                                                                              \
     /* dy *= the derivative from what was kept. */                                                 \
     void slope_row_##N(global float *dy, global const float *kept, int count, int kind)            \
     {                                                                                              \
         switch (kind) {                                                                            \
-            ROW_OF_SLOPES(N, T, ACT_RELU)                                                              \
-            ROW_OF_SLOPES(N, T, ACT_SIGMOID)                                                           \
-            ROW_OF_SLOPES(N, T, ACT_TANH)                                                              \
-            ROW_OF_SLOPES(N, T, ACT_SWISH)                                                             \
-            ROW_OF_SLOPES(N, T, ACT_GELU)                                                              \
+            ROW_OF_SLOPES(N, T, ACT_RELU)                                                          \
+            ROW_OF_SLOPES(N, T, ACT_SIGMOID)                                                       \
+            ROW_OF_SLOPES(N, T, ACT_TANH)                                                          \
+            ROW_OF_SLOPES(N, T, ACT_SWISH)                                                         \
+            ROW_OF_SLOPES(N, T, ACT_GELU)                                                          \
         default:                                                                                   \
             break;                                                                                 \
         }                                                                                          \

@@ -16,7 +16,8 @@
 #include "cl_kernels/launch.h"
 #include "cl_kernels/program.h"
 
-extern const char cl_source_conv_gemm_args[], cl_source_activation[], cl_source_conv_gemm[];
+extern const char cl_source_conv_gemm_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_conv_gemm[];
 
 enum kernel_name { IM2COL, SCATTER, GATHER, REORDER, COL2IM, SUM_ROWS, SUM_PARTS, KERNELS };
 static const char *const kernel_names[KERNELS] = {"gemm_im2col",   "gemm_scatter", "gemm_gather",
@@ -92,7 +93,8 @@ static void gemm_scratch(size_t bytes[SCRATCH_COUNT], const struct device *devic
 static enum error gemm_create(void **state, struct device *device, const struct conv_plan *plan)
 {
     enum error err = ERR_NONE;
-    const char *sources[] = {cl_source_conv_gemm_args, cl_source_activation, cl_source_conv_gemm};
+    const char *sources[] = {cl_source_conv_gemm_args, cl_source_vectors, cl_source_activation,
+                             cl_source_conv_gemm};
     cl_program program = NULL;
     cl_mem scratch;
     *state = NULL;
@@ -110,7 +112,7 @@ static enum error gemm_create(void **state, struct device *device, const struct 
     }
     /* Now, so that a network that does not fit is known before it is trained. */
     TRY(device_scratch(&scratch, device, SCRATCH_OPERANDS, c->scratch_floats * sizeof(float)));
-    TRY(program_build(&program, device, "conv_gemm", sources, 3, ""));
+    TRY(program_build(&program, device, "conv_gemm", sources, 4, ""));
     for (int i = 0; i < KERNELS; i++)
         TRY(program_kernel(&c->kernels[i], program, kernel_names[i]));
     *state = c;

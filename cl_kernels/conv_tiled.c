@@ -8,7 +8,8 @@
 #include "cl_kernels/conv_tiled_args.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_conv_tiled_args[], cl_source_activation[], cl_source_conv_tiled[];
+extern const char cl_source_conv_tiled_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_conv_tiled[];
 
 enum { MAX_SPLITS = 64, PARTIAL_FLOATS_MAX = 1 << 24 };
 
@@ -133,11 +134,12 @@ static void tiled_destroy(void *state)
 static enum error build(cl_kernel *out, struct device *device, const struct tile *t, bool gradient,
                         const char *kernel)
 {
-    const char *sources[] = {cl_source_conv_tiled_args, cl_source_activation, cl_source_conv_tiled};
+    const char *sources[] = {cl_source_conv_tiled_args, cl_source_vectors, cl_source_activation,
+                             cl_source_conv_tiled};
     char options[128];
     snprintf(options, sizeof options, "-D BM=%d -D BN=%d -D BK=%d -D TM=%d -D TN=%d%s", t->bm,
              t->bn, t->bk, t->tm, t->tn, gradient ? " -D GRADIENT" : "");
-    return program_kernel_build(out, device, "conv_tiled", sources, 3, options, kernel);
+    return program_kernel_build(out, device, "conv_tiled", sources, 4, options, kernel);
 }
 
 /* Entries of the table for one phase of the input gradient; returns how many. `table` may be

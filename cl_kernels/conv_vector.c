@@ -7,8 +7,8 @@
 #include "cl_kernels/conv_vector_args.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_conv_vector_args[], cl_source_activation[], cl_source_prefetch[],
-    cl_source_conv_vector[];
+extern const char cl_source_conv_vector_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_prefetch[], cl_source_conv_vector[];
 
 enum { MAX_SUMS = 28, FEW_SUMS = 6, MAX_PIXELS = 14, MAX_SPLITS = 8 };
 
@@ -126,9 +126,9 @@ static int vector_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
 static enum error build(cl_kernel *out, struct device *device, const char *kernel,
                         const char *options)
 {
-    const char *sources[] = {cl_source_conv_vector_args, cl_source_activation,
+    const char *sources[] = {cl_source_conv_vector_args, cl_source_vectors, cl_source_activation,
                              cl_source_prefetch, cl_source_conv_vector};
-    return program_kernel_build(out, device, "conv_vector", sources, 4, options, kernel);
+    return program_kernel_build(out, device, "conv_vector", sources, 5, options, kernel);
 }
 
 static enum error build_gather(cl_kernel *out, const struct vector_conv *c, bool gradient,

@@ -13,13 +13,13 @@
 #if LANES == 16
 typedef float16 vec;
 #define LOAD(p)      vload16(0, p)
-#define STORE(v, p)  vstore16(v, 0, p)
+#define STORE(v, p)  STORE_16(v, p)
 #define ACTIVATE_ROW activate_row_16
 #define SLOPE_ROW    slope_row_16
 #else
 typedef float8 vec;
 #define LOAD(p)      vload8(0, p)
-#define STORE(v, p)  vstore8(v, 0, p)
+#define STORE(v, p)  STORE_8(v, p)
 #define ACTIVATE_ROW activate_row_8
 #define SLOPE_ROW    slope_row_8
 #endif

@@ -7,8 +7,9 @@
 #include "cl_kernels/conv_winograd_args.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_conv_winograd_args[], cl_source_activation[], cl_source_prefetch[],
-    cl_source_conv_winograd_lines[], cl_source_conv_winograd[], cl_source_conv_winograd_gradient[];
+extern const char cl_source_conv_winograd_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_prefetch[], cl_source_conv_winograd_lines[], cl_source_conv_winograd[],
+    cl_source_conv_winograd_gradient[];
 
 enum {
     POINTS = 36,    /* as in conv_winograd.cl */
@@ -193,14 +194,18 @@ static size_t partial_floats(const struct direction *d)
 static enum error build(cl_kernel *out, struct device *device, const struct direction *d,
                         const char *more, const char *kernel)
 {
-    const char *sources[] = {cl_source_conv_winograd_args, cl_source_activation,
-                             cl_source_prefetch,           cl_source_conv_winograd_lines,
-                             cl_source_conv_winograd,      cl_source_conv_winograd_gradient};
+    const char *sources[] = {cl_source_conv_winograd_args,
+                             cl_source_vectors,
+                             cl_source_activation,
+                             cl_source_prefetch,
+                             cl_source_conv_winograd_lines,
+                             cl_source_conv_winograd,
+                             cl_source_conv_winograd_gradient};
     char options[160];
     snprintf(options, sizeof options,
              "-D KERNEL=%d -D STRIDE=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s", d->kernel,
              d->stride, d->to.lanes, d->vectors, d->from.lanes, more);
-    return program_kernel_build(out, device, "conv_winograd", sources, 6, options, kernel);
+    return program_kernel_build(out, device, "conv_winograd", sources, 7, options, kernel);
 }
 
 static void winograd_destroy(void *state)

@@ -10,20 +10,20 @@
 #if LANES == 16
 typedef float16 vec;
 #define LOAD(p)      vload16(0, p)
-#define STORE(v, p)  vstore16(v, 0, p)
+#define STORE(v, p)  STORE_16(v, p)
 #else
 typedef float8 vec;
 #define LOAD(p)      vload8(0, p)
-#define STORE(v, p)  vstore8(v, 0, p)
+#define STORE(v, p)  STORE_8(v, p)
 #endif
 #if X_LANES == 16
 typedef float16 xvec;
 #define XLOAD(p)     vload16(0, p)
-#define XSTORE(v, p) vstore16(v, 0, p)
+#define XSTORE(v, p) STORE_16(v, p)
 #else
 typedef float8 xvec;
 #define XLOAD(p)     vload8(0, p)
-#define XSTORE(v, p) vstore8(v, 0, p)
+#define XSTORE(v, p) STORE_8(v, p)
 #endif
 
 #if STRIDE == 2

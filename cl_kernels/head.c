@@ -3,7 +3,8 @@
 #include "cl_kernels/head_args.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_head_args[], cl_source_activation[], cl_source_head[];
+extern const char cl_source_head_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_head[];
 
 _Static_assert(sizeof((struct head_args){0}.activations) == PACK_MAX * sizeof(int),
                "one for each member");
@@ -28,7 +29,8 @@ uint64_t head_bytes(const struct layout *input, int classes, int batch, int memb
 enum error head_create(struct head *head, struct device *device, const struct head_plan *plan)
 {
     enum error err = ERR_NONE;
-    const char *sources[] = {cl_source_head_args, cl_source_activation, cl_source_head};
+    const char *sources[] = {cl_source_head_args, cl_source_vectors, cl_source_activation,
+                             cl_source_head};
     *head = (struct head){.device = device, .plan = *plan};
     if (plan->members == 0)
         head->plan.members = 1;
@@ -36,7 +38,7 @@ enum error head_create(struct head *head, struct device *device, const struct he
     static const char *const names[] = {"head", "head_gradients", "head_statistics"};
     cl_kernel *kernels[] = {&head->run, &head->gradients, &head->statistics};
     for (int i = 0; i < 3; i++)
-        TRY(program_kernel_build(kernels[i], device, "head", sources, 3, "", names[i]));
+        TRY(program_kernel_build(kernels[i], device, "head", sources, 4, "", names[i]));
     size_t images = (size_t)head->plan.members * (size_t)plan->batch;
     struct {
         cl_mem *buffer;

@@ -39,7 +39,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
         for (int row = 0; row < a.height; row++)
             for (int column = 0; column < a.width; column++)
                 sum += vload8(0, plane + row * a.x_row + column * a.lanes);
-        vstore8(sum * share, h, pooled);
+        STORE_8(sum * share, pooled + h * 8);
     }
 
     float16 z[4], slope[4];
@@ -50,7 +50,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
             z[v] = fma((float16)(pooled[c]), vload16(v, parameters + a.weights_1 + c * HIDDEN),
                        z[v]);
     for (int v = 0; v < 4; v++)
-        vstore16(activate_16(z[v], a.activations[member], &slope[v]), v, hidden);
+        STORE_16(activate_16(z[v], a.activations[member], &slope[v]), hidden + v * 16);
 
     const int class_vectors = a.classes_stride / 16;
     for (int v = 0; v < class_vectors; v++) {
@@ -58,7 +58,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
         for (int j = 0; j < HIDDEN; j++)
             sum = fma((float16)(hidden[j]),
                       vload16(v, parameters + a.weights_2 + j * a.classes_stride), sum);
-        vstore16(sum, v, logits);
+        STORE_16(sum, logits + v * 16);
     }
 
     int best = 0;
@@ -96,7 +96,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
     float16 dz[4];
     for (int v = 0; v < 4; v++) {
         dz[v] = vload16(v, d_hidden) * slope[v];
-        vstore16(dz[v], v, d_hidden);
+        STORE_16(dz[v], d_hidden + v * 16);
     }
 
     for (int h = 0; h < halves; h++) {
@@ -115,7 +115,7 @@ kernel void head(global const float *restrict x, global const float *restrict ke
             for (int column = 0; column < a.width; column++) {
                 const float8 k8 = vload8(0, kept + block * a.x_block + row * a.x_row +
                                                 column * a.lanes + lane);
-                vstore8(d_pooled * kept_slope_8(k8, a.belows[member]), 0,
+                STORE_8(d_pooled * kept_slope_8(k8, a.belows[member]),
                         dx + block * a.dx_block + row * a.dx_row + column * a.lanes + lane);
             }
     }
@@ -149,7 +149,7 @@ kernel void head_gradients(global const float *restrict pooled,
         }
         const int at = r < a.channels ? a.weights_1 + r * HIDDEN : a.bias_1;
         for (int v = 0; v < 4; v++)
-            vstore16(sum[v], v, gradients + at);
+            STORE_16(sum[v], gradients + at + v * 16);
         return;
     }
     const int j = r - a.channels - 1;
@@ -160,7 +160,7 @@ kernel void head_gradients(global const float *restrict pooled,
             const float16 in = (float16)(j < HIDDEN ? hidden[n * HIDDEN + j] : 1.0f);
             sum = fma(in, vload16(v, d_logits + n * a.classes_stride), sum);
         }
-        vstore16(sum, v, gradients + at);
+        STORE_16(sum, gradients + at + v * 16);
     }
 }
 

@@ -6,7 +6,8 @@
 #include "cl_kernels/launch.h"
 #include "cl_kernels/norm_args.h"
 
-extern const char cl_source_norm_args[], cl_source_activation[], cl_source_norm[];
+extern const char cl_source_norm_args[], cl_source_vectors[], cl_source_activation[],
+    cl_source_norm[];
 
 /* PyTorch's defaults. */
 static const float epsilon = 1e-5f, momentum = 0.1f;
@@ -40,7 +41,8 @@ uint64_t norm_bytes(const struct layout *z, int batch, int members, int parts)
 enum error norm_create(struct norm *norm, struct device *device, const struct norm_plan *plan)
 {
     enum error err = ERR_NONE;
-    const char *sources[] = {cl_source_norm_args, cl_source_activation, cl_source_norm};
+    const char *sources[] = {cl_source_norm_args, cl_source_vectors, cl_source_activation,
+                             cl_source_norm};
     static const char *const names[] = {"norm_forward", "norm_gradient", "norm_sums",
                                         "norm_gradient_sums", "norm_fold"};
     char options[32];
@@ -52,7 +54,7 @@ enum error norm_create(struct norm *norm, struct device *device, const struct no
                             &norm->fold};
     snprintf(options, sizeof options, "-D LANES=%d", plan->z.lanes);
     for (int i = 0; i < 5; i++)
-        TRY(program_kernel_build(kernels[i], device, "norm", sources, 3, options, names[i]));
+        TRY(program_kernel_build(kernels[i], device, "norm", sources, 4, options, names[i]));
     TRY(device_buffer(&norm->sums, device,
                       sizeof(float) * sums_floats(&plan->z, members * plan->batch, plan->parts)));
     TRY(device_buffer(&norm->statistics, device,

@@ -14,12 +14,12 @@
 #if LANES == 16
 typedef float16 vec;
 #define LOAD(p)     vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
+#define STORE(v, p) STORE_16(v, p)
 #define ACTIVATE    activate_16
 #else
 typedef float8 vec;
 #define LOAD(p)     vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
+#define STORE(v, p) STORE_8(v, p)
 #define ACTIVATE    activate_8
 #endif
 

@@ -4,7 +4,7 @@
 
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_optimizer[];
+extern const char cl_source_vectors[], cl_source_optimizer[];
 
 enum { CHUNK = 64, VECTOR = 16 }; /* as in optimizer.cl */
 
@@ -18,7 +18,7 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                             size_t decay_end, int splits, int members)
 {
     enum error err = ERR_NONE;
-    const char *sources[] = {cl_source_optimizer};
+    const char *sources[] = {cl_source_vectors, cl_source_optimizer};
     *optimizer = (struct optimizer_state){.device = device,
                                           .settings = *settings,
                                           .floats = floats,
@@ -26,11 +26,11 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
                                           .splits = splits,
                                           .members = members};
     size_t bytes = (size_t)members * floats * sizeof(float);
-    TRY(program_kernel_build(&optimizer->step, device, "optimizer", sources, 1, "",
+    TRY(program_kernel_build(&optimizer->step, device, "optimizer", sources, 2, "",
                              "optimizer_step"));
-    TRY(program_kernel_build(&optimizer->transpose, device, "optimizer", sources, 1, "",
+    TRY(program_kernel_build(&optimizer->transpose, device, "optimizer", sources, 2, "",
                              "transpose_weights"));
-    TRY(program_kernel_build(&optimizer->squares, device, "optimizer", sources, 1, "",
+    TRY(program_kernel_build(&optimizer->squares, device, "optimizer", sources, 2, "",
                              "gradient_squares"));
     if (settings->clip > 0.0)
         TRY(device_buffer(&optimizer->chunk_squares, device,
@@ -38,7 +38,7 @@ enum error optimizer_create(struct optimizer_state *optimizer, struct device *de
     TRY(device_buffer(&optimizer->first, device, bytes));
     TRY(device_buffer(&optimizer->second, device, bytes));
     if (settings->average == AVERAGE_EMA) {
-        TRY(program_kernel_build(&optimizer->blend, device, "optimizer", sources, 1, "",
+        TRY(program_kernel_build(&optimizer->blend, device, "optimizer", sources, 2, "",
                                  "average_step"));
         TRY(device_buffer(&optimizer->average, device, bytes));
     }

@@ -80,13 +80,13 @@ kernel void optimizer_step(global float *restrict parameters, global float *rest
             float16 v = vload16(i, second);
             m = fma(m, (float16)(beta1), g * (1.0f - beta1));
             v = fma(v, (float16)(beta2), g * g * (1.0f - beta2));
-            vstore16(v, i, second);
+            STORE_16(v, second + i * 16);
             /* correction1 = 1 - beta1^t, correction2 = sqrt(1 - beta2^t) */
             const float16 scale = sqrt(v) / correction2 + epsilon;
             p -= (rate / correction1) * m / scale;
         }
-        vstore16(m, i, first);
-        vstore16(p, i, parameters);
+        STORE_16(m, first + i * 16);
+        STORE_16(p, parameters + i * 16);
     }
 }
 
@@ -101,7 +101,7 @@ kernel void average_step(global const float *restrict parameters, global float *
     average += member;
     for (int i = start; i < end; i++) {
         const float16 a = vload16(i, average);
-        vstore16(fma(vload16(i, parameters) - a, (float16)(share), a), i, average);
+        STORE_16(fma(vload16(i, parameters) - a, (float16)(share), a), average + i * 16);
     }
 }
 

@@ -12,10 +12,11 @@
 #include "cl_kernels/tuner.h"
 #include "pipeline/base/log.h"
 
-extern const char cl_source_activation[], cl_source_conv_gemm[], cl_source_conv_gemm_args[],
-    cl_source_conv_tiled[], cl_source_conv_tiled_args[], cl_source_conv_vector[],
-    cl_source_conv_vector_args[], cl_source_conv_winograd[], cl_source_conv_winograd_args[],
-    cl_source_conv_winograd_gradient[], cl_source_conv_winograd_lines[], cl_source_prefetch[];
+extern const char cl_source_vectors[], cl_source_activation[], cl_source_conv_gemm[],
+    cl_source_conv_gemm_args[], cl_source_conv_tiled[], cl_source_conv_tiled_args[],
+    cl_source_conv_vector[], cl_source_conv_vector_args[], cl_source_conv_winograd[],
+    cl_source_conv_winograd_args[], cl_source_conv_winograd_gradient[],
+    cl_source_conv_winograd_lines[], cl_source_prefetch[];
 
 enum { FILE_BYTES_MAX = 1 << 26 };
 
@@ -37,7 +38,8 @@ static struct cache_key key_of(const struct device *device)
                            cl_source_conv_winograd_args,
                            cl_source_conv_winograd_gradient,
                            cl_source_conv_winograd_lines,
-                           cl_source_prefetch};
+                           cl_source_prefetch,
+                           cl_source_vectors};
     char units[16];
     struct cache_key key;
     snprintf(units, sizeof units, "%d", info->compute_units);

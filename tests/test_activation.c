@@ -19,7 +19,7 @@
 #include "cl_kernels/device.h"
 #include "cl_kernels/launch.h"
 
-extern const char cl_source_activation[];
+extern const char cl_source_vectors[], cl_source_activation[];
 
 enum { LANES = 16, POINTS = LANES * 4096 };
 enum function { EXP, SIGMOID, TANH, CDF, DENSITY, FUNCTIONS };
@@ -58,9 +58,9 @@ static void ok(enum error err)
 
 static cl_kernel build(const char *name)
 {
-    const char *sources[] = {cl_source_activation, test_source};
+    const char *sources[] = {cl_source_vectors, cl_source_activation, test_source};
     cl_kernel kernel;
-    ok(program_kernel_build(&kernel, device, "test_activation", sources, 2, "", name));
+    ok(program_kernel_build(&kernel, device, "test_activation", sources, 3, "", name));
     return kernel;
 }
 
