@@ -41,7 +41,8 @@ enum error tuner_products(struct tuning *tuning, struct device *device,
  * Makes sure that the device's tuning on disk has all the classes, and gives it to the device.
  * Waits for another process that tunes the same device. `again`: classes are timed though they are
  * there; `untimed`: also those for which there was no time before. Where nothing can be kept on
- * disk, nothing is timed: rules alone are the same every time.
+ * disk, nothing is timed, for rules alone are the same every time; what is there is given all the
+ * same.
  */
 struct tuner_request {
     const struct tune_class *classes; /* the most important first, each once */

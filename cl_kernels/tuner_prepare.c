@@ -101,8 +101,9 @@ enum error tuner_prepare(struct device *device, const struct tuner_request *requ
     bool changed;
     int lock = tuning_lock(device);
     if (lock < 0) {
-        log_event(LOG_WARNING, "no tuning: there is no cache directory to keep it in");
-        return ERR_NONE;
+        log_event(LOG_WARNING, "nothing is tuned that is not there: no directory to keep it in can "
+                               "be written to (XDG_CACHE_HOME says where)");
+        return tuner_use(device);
     }
     device_set_tuning(device, NULL); /* what is timed are the rules and their variants */
     TRY(tuning_load(&tuning, device));

@@ -305,7 +305,8 @@ void setting_allowed(struct text *out, const struct setting *row)
         format_real(out, row->most);
         break;
     case SETTING_DURATION:
-        text_append(out, "none, or hours, minutes and seconds such as 7h30m, 90m or 45s");
+        text_append(out, "none, or hours, minutes and seconds such as 7h30m, 90m or 45s, "
+                         "to 8760h");
         break;
     case SETTING_TIME:
         text_append(out, "none, or a time of the day such as 06:30");

@@ -433,6 +433,25 @@ static void test_no_cache_directory(void **state)
     assert_int_equal(warnings, 1);
 }
 
+/* A table that can be read is used, though no lock can be taken. */
+static void test_cache_that_cannot_be_written(void **state)
+{
+    (void)state;
+    char lock[512], table[512];
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(find_files(table, ".csv"), 1);
+    assert_int_equal(find_files(lock, ".lock"), 1);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(mkdir(lock, 0700), 0); /* root writes wherever there is a file */
+    device_set_tuning(device, NULL);
+    tuned_lines = 0;
+    ok(tuner_prepare(device, &request));
+    assert_int_equal(rmdir(lock), 0);
+    assert_non_null(device_tuning(device));
+    assert_int_equal(tuned_lines, 0);
+    assert_int_equal(warnings, 1);
+}
+
 /* ---- networks ---- */
 
 enum { IMAGES = 24 };
@@ -560,6 +579,7 @@ int main(void)
         CASE(test_interrupted_writes),
         CASE(test_one_at_a_time),
         CASE(test_no_cache_directory),
+        CASE(test_cache_that_cannot_be_written),
         CASE(test_networks),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
