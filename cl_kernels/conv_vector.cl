@@ -35,7 +35,8 @@ typedef float8 vec;
 
 #ifdef PIXELS
 
-/* What a row needs and leaves: a few cache lines of each. There are sums in the registers. */
+/* A few cache lines of what a row leaves and of what it, or the next, reads: `input` is x, or of
+   the gradient what was kept; `more` are slopes, or z. There are sums in the registers. */
 #ifdef GRADIENT
 #define MORE_IS_WRITTEN false
 #else
@@ -103,8 +104,8 @@ VECTOR_KERNEL void conv_gather(global const float *restrict x, global const floa
         totals[v] = products[v] = (vec)(0.0f);
 
     for (int row = 0; row < a.height; row++) {
-        /* The multiply-adds of a row hide the way to memory and back, if it is gone a few lines at a
-           time: all at once, they wait for it. */
+        /* The multiply-adds of a row hide the way to memory and back, if it is gone a few lines at
+           a time: all at once, they wait for it. */
 #ifdef GRADIENT
         const int row_taps = (a.kernel_rows - (row + a.pad) % phases + phases - 1) / phases;
 #else
@@ -259,8 +260,7 @@ VECTOR_KERNEL void conv_weight_gradient(global const float *restrict x, global c
     for (int n = first; n < last || n == first; n++) {
         const int rows = n < last ? a.height : 0; /* an empty split writes zeros */
         /* The next image comes from memory while this one is gone through again and again. */
-        const int calls =
-            (last_group - first_group) * tiles * taps * (BLOCKWISE ? a.height : 1);
+        const int calls = (last_group - first_group) * tiles * taps * (BLOCKWISE ? a.height : 1);
         struct ahead next_x = nothing_ahead(), next_dy = nothing_ahead();
         if (n + 1 < last) {
             next_x = look_ahead(x + (n + 1) * a.x_image - a.x_origin, a.x_image, 1, 0, 1, 0, calls);

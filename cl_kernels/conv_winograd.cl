@@ -19,9 +19,10 @@
  * input gradient, as many more output channels: 121 multiplications where the direct sum takes 400.
  *
  * A work-item goes over its images in chunks whose transformed tiles stay in the cache, in scratch
- * memory of its own. During the products of a chunk it has fetched what is read and written after
- * them (prefetch.cl): a third of the time else. LANES, VECTORS, X_LANES as in conv_vector.cl; PIXELS tiles in a register tile;
- * TILE input channels in one of the weight gradient. -D GRADIENT: the input gradient.
+ * memory of its own. What is read and written after the products of a chunk is fetched during them
+ * (prefetch.cl); waiting for it took a third of the time. LANES, VECTORS, X_LANES as in
+ * conv_vector.cl; PIXELS tiles in a register tile; TILE input channels in one of the weight
+ * gradient (conv_winograd_gradient.cl). -D GRADIENT: the input gradient.
  */
 /* All vectors are in the code. Told so, Intel's compiler does not spend seconds a kernel on finding
    more across work-items. */
@@ -73,13 +74,14 @@ struct ahead rows_ahead(global const float *tensor, const struct winograd_tensor
                       t->image, calls);
 }
 
-/* What transform_input() reads after the strip of tiles from row `top` on of images from `first` on:
-   the next strip, or the first one of the images `step` further on, before `end`. */
+/* What is done at a time. */
 struct strip {
     int first, last; /* images */
     int top, bottom; /* rows of tiles */
 };
 
+/* The strip after the one from row `top` on of images from `first` on: of the same images, or the
+   first one of those `step` further on, before `end`. */
 struct strip next_strip(int first, int top, int step, int end, const struct winograd_args *a)
 {
     struct strip next = {first, min(first + a->chunk, end), top + a->strip, 0};
@@ -92,6 +94,7 @@ struct strip next_strip(int first, int top, int step, int end, const struct wino
     return next;
 }
 
+/* What transform_input() reads for a strip. */
 struct ahead input_ahead(global const float *x, struct strip next, int calls,
                          const struct winograd_args *a)
 {
@@ -191,8 +194,8 @@ void transform_input(global const float *x, global float *v, int first, int last
 
 #ifdef PIXELS
 
-/* Fetched during the products: the next input, and of this strip the results with, if they are not
-   empty, their slopes (forward), or (gradient) what SLOPE_ROW and the sums read. */
+/* Fetched during the products: the next strip's input; of this one the results and, where there are
+   any, their slopes (forward) or what SLOPE_ROW and the sums read (gradient). */
 struct soon {
     struct ahead input, results, slopes, kept, z;
 };
@@ -220,7 +223,8 @@ struct soon look_after(global const float *x, global const float *kept, global c
     return soon;
 }
 
-/* m[point][phase][block][tile][lane] = sum over channels of v * u, for `tiles` tiles. */
+/* m[point][phase][block][tile][lane] = sum over channels of v * u, for `tiles` tiles. Fetches
+   what is needed soon. */
 void multiply(global const float *v, global const float *u, global float *m, int tiles,
               struct soon *soon, const struct winograd_args *a)
 {

@@ -251,13 +251,13 @@ static void test_bench(void **state)
     clade_assert_refused(clade("bench --seconds 0"), ERR_USAGE, "--seconds 0");
 }
 
-/* The only child of a process, the same one for two seconds. */
+/* The only child of a process, the same one for six seconds: longer than devices are looked for. */
 static pid_t lasting_child(pid_t parent)
 {
     char path[64];
     pid_t last = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-    for (int same = 0, tries = 0; same < 20; tries++) {
+    for (int same = 0, tries = 0; same < 60; tries++) {
         int child = 0;
         assert_true(tries < 600);
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
