@@ -105,6 +105,10 @@ void conv_complete_tiles(struct conv_plan *plan, const struct device *device)
         t->group = variants[0].group;
     if (t->group_transposed == 0)
         t->group_transposed = variants[0].group_transposed;
+    if (t->side == 0)
+        t->side = variants[0].side;
+    if (t->weight_side == 0)
+        t->weight_side = variants[0].weight_side;
     for (int i = 0; i < count; i++) {
         const struct conv_tiles *v = &variants[i];
         if (v->group == t->group) {

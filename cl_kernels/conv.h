@@ -69,14 +69,17 @@ struct conv_chain {
 };
 
 /*
- * How a family cuts a convolution into tiles; a 0 leaves that to the family's own rule. Tiles
- * change the time of a pass and not one bit of its results; only the tiles that conv_variants()
- * lists may be asked for. The first two decide how weights are packed.
+ * How a family cuts a convolution into tiles; a 0 leaves that to the family's own rule. All but the
+ * sides change the time of a pass and not one bit of its results; only what conv_variants() lists
+ * may be asked for. The first two decide how weights are packed. The sides, the same in all
+ * variants of a plan, can be given so that a check of one shape tries what another shape uses.
  */
 struct conv_tiles {
     int group, group_transposed; /* vector, winograd: vectors in a weight group; tiled: channels */
     int forward, input_gradient; /* pixels of a tile (winograd: output tiles) */
     int weight_gradient;         /* input channels of a tile; tiled: and taps */
+    int side, weight_side;       /* winograd: pixels of an input tile's side, 6 or 7; in the weight
+                                    gradient */
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "cl_kernels/conv_family.h"
 #include "cl_kernels/conv_winograd_args.h"
+#include "cl_kernels/conv_winograd_plan.h"
 #include "cl_kernels/launch.h"
 
 extern const char cl_source_conv_winograd_args[], cl_source_vectors[], cl_source_activation[],
@@ -12,41 +13,27 @@ extern const char cl_source_conv_winograd_args[], cl_source_vectors[], cl_source
     cl_source_conv_winograd_gradient[];
 
 enum {
-    POINTS = 36,    /* as in conv_winograd.cl */
     LEAST_SIDE = 4, /* pixels of an output image */
-    PIXELS = 8,     /* tiles in a register tile, by the rule */
     MAX_PIXELS = 14,
     FEW_PIXELS = 6,
-    MAX_SUMS = 28,      /* vectors of sums that the registers hold */
-    MOST_CHUNK = 16,    /* images */
-    LEAST_COLUMNS = 32, /* tiles of a chunk, where the batch has as many */
-    STRIP_COLUMNS = 48, /* of a strip, where an image has more than one */
-    ITEMS_PER_UNIT = 2  /* of a device with several units */
+    MAX_SUMS = 28,     /* vectors of sums that the registers hold */
+    ITEMS_PER_UNIT = 2 /* of a device with several units */
 };
 
 _Static_assert(sizeof((struct winograd_args){0}.activations) == PACK_MAX * sizeof(int),
                "one for each member");
 
-/* One direction: what is read, what is written. */
-struct direction {
-    struct layout from, to;
-    int kernel, stride;
-    int channels, vectors, groups; /* channels are read, groups of vectors written */
-    int phases_from, phases_to;    /* of what is read and written */
-    int pixels;                    /* tiles in a register tile */
-    int side;                      /* pixels of an output tile */
-    int tiles_y, tiles_x;          /* of an image */
-    int chunk, strip, columns;     /* images of a chunk, rows of tiles of a strip, its tiles in
-                                      whole register tiles */
-    cl_kernel weights, run;
+struct pass {
+    struct winograd_pass tiles;
+    cl_kernel weights; /* transforms the weights, or adds up their gradient */
+    cl_kernel run;     /* does the rest */
 };
 
 struct winograd_conv {
     struct device *device;
     struct conv_plan plan;
-    struct direction forward, gradient;
+    struct pass forward, input_gradient, weight_gradient;
     int items;
-    cl_kernel weight_gradient, weight_sum;
 };
 
 /* In smaller images most of a tile is padding: nothing is saved, and the few true terms of a weight
@@ -65,11 +52,6 @@ static int group_vectors(int blocks)
     return blocks % 3 == 0 ? 3 : 1;
 }
 
-static int round_up(int value, int unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
-
 /* Input channels in a register tile of the weight gradient: a whole part of a block. */
 static int tile_channels(int vectors)
 {
@@ -86,7 +68,7 @@ static int gather_variants(struct register_tile list[CONV_VARIANTS_MAX],
                            const struct device *device, int blocks)
 {
     int vectors = group_vectors(blocks), count = 0;
-    list[count++] = (struct register_tile){vectors, PIXELS};
+    list[count++] = (struct register_tile){vectors, WINOGRAD_PIXELS};
     for (int larger = vectors; larger <= 4; larger++) {
         int pixels = MAX_SUMS / larger < MAX_PIXELS ? MAX_SUMS / larger : MAX_PIXELS;
         if (blocks % larger == 0)
@@ -112,87 +94,15 @@ static int winograd_variants(struct conv_tiles variants[CONV_VARIANTS_MAX],
                                           .group_transposed = g.vectors,
                                           .forward = f.pixels,
                                           .input_gradient = g.pixels,
-                                          .weight_gradient = tile_channels(f.vectors)};
+                                          .weight_gradient = tile_channels(f.vectors),
+                                          .side = winograd_side(plan, false),
+                                          .weight_side = winograd_side(plan, true)};
     }
     return count;
 }
 
-/* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places; or, of large
-   images, strips of as many tiles, so that what is transformed stays in the cache. Follows from the
-   rule's PIXELS, whatever the tiles: it decides the order of sums over a batch. */
-static void choose_chunk(struct direction *d, int batch)
-{
-    int tiles = d->tiles_y * d->tiles_x, strips = tiles / STRIP_COLUMNS;
-    double least_waste = 1e30;
-    d->strip = d->tiles_y;
-    if (strips > 1) {
-        d->chunk = 1;
-        d->strip = (d->tiles_y + strips - 1) / strips;
-        d->columns = round_up(round_up(d->strip * d->tiles_x, PIXELS), d->pixels);
-        return;
-    }
-    for (int chunk = 1; chunk <= MOST_CHUNK && chunk <= batch; chunk++) {
-        int columns = round_up(chunk * tiles, PIXELS);
-        double waste = (double)columns / (chunk * tiles) - 1.0;
-        bool enough = chunk * tiles >= LEAST_COLUMNS || chunk == MOST_CHUNK || chunk == batch;
-        if (enough && waste < least_waste - 0.005) {
-            least_waste = waste;
-            d->chunk = chunk;
-            d->columns = round_up(columns, d->pixels);
-        }
-        if (enough && chunk * tiles >= 2 * LEAST_COLUMNS)
-            break;
-    }
-}
-
-/* Of a forward pass, or of an input gradient. Tiles lie on the smaller image of both. */
-static struct direction plan_direction(const struct conv_plan *plan, bool gradient)
-{
-    const struct conv_shape *shape = &plan->shape;
-    const struct conv_tiles *tiles = &plan->tiles;
-    int phases = shape->stride * shape->stride;
-    struct direction d = {.kernel = shape->kernel, .stride = shape->stride};
-    d.from = gradient ? plan->gradient : plan->input;
-    d.to = gradient ? plan->input_gradient : plan->output;
-    d.channels = gradient ? shape->channels_out : shape->channels_in;
-    d.vectors = gradient ? tiles->group_transposed : tiles->group;
-    d.pixels = gradient ? tiles->input_gradient : tiles->forward;
-    d.groups = d.to.blocks / d.vectors;
-    d.phases_from = gradient ? 1 : phases;
-    d.phases_to = gradient ? phases : 1;
-    d.side = shape->stride == 2 || shape->kernel == 3 ? 4 : 2;
-    d.tiles_y = (plan->output.height + d.side - 1) / d.side;
-    d.tiles_x = (plan->output.width + d.side - 1) / d.side;
-    choose_chunk(&d, plan->batch);
-    return d;
-}
-
-static size_t read_floats(const struct direction *d)
-{
-    return (size_t)POINTS * (size_t)(d->phases_from * d->from.blocks * d->from.lanes) *
-           (size_t)d->columns;
-}
-
-static size_t written_floats(const struct direction *d)
-{
-    return (size_t)POINTS * (size_t)(d->phases_to * d->to.blocks * d->to.lanes) *
-           (size_t)d->columns;
-}
-
-static size_t weight_floats(const struct direction *d)
-{
-    return (size_t)POINTS * (size_t)(d->phases_from * d->channels) *
-           (size_t)(d->phases_to * d->to.blocks * d->to.lanes);
-}
-
-/* Floats of one item's partial sums: transformed weights and the bias. */
-static size_t partial_floats(const struct direction *d)
-{
-    return weight_floats(d) + (size_t)(d->to.blocks * d->to.lanes);
-}
-
-static enum error build(cl_kernel *out, struct device *device, const struct direction *d,
-                        const char *more, const char *kernel)
+static enum error build(cl_kernel *out, const struct winograd_conv *c,
+                        const struct winograd_pass *p, const char *more, const char *kernel)
 {
     const char *sources[] = {cl_source_conv_winograd_args,
                              cl_source_vectors,
@@ -201,11 +111,12 @@ static enum error build(cl_kernel *out, struct device *device, const struct dire
                              cl_source_conv_winograd_lines,
                              cl_source_conv_winograd,
                              cl_source_conv_winograd_gradient};
+    const struct conv_shape *shape = &c->plan.shape;
     char options[160];
     snprintf(options, sizeof options,
-             "-D KERNEL=%d -D STRIDE=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s", d->kernel,
-             d->stride, d->to.lanes, d->vectors, d->from.lanes, more);
-    return program_kernel_build(out, device, "conv_winograd", sources, 7, options, kernel);
+             "-D KERNEL=%d -D STRIDE=%d -D SIDE=%d -D LANES=%d -D VECTORS=%d -D X_LANES=%d%s",
+             shape->kernel, shape->stride, p->side, p->to.lanes, p->vectors, p->from.lanes, more);
+    return program_kernel_build(out, c->device, "conv_winograd", sources, 7, options, kernel);
 }
 
 static void winograd_destroy(void *state)
@@ -213,39 +124,43 @@ static void winograd_destroy(void *state)
     struct winograd_conv *c = state;
     if (c == NULL)
         return;
-    cl_kernel kernels[] = {c->forward.weights, c->forward.run,     c->gradient.weights,
-                           c->gradient.run,    c->weight_gradient, c->weight_sum};
+    cl_kernel kernels[] = {c->forward.weights,         c->forward.run,
+                           c->input_gradient.weights,  c->input_gradient.run,
+                           c->weight_gradient.weights, c->weight_gradient.run};
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if (kernels[i] != NULL)
             clReleaseKernel(kernels[i]);
     free(c);
 }
 
-/* Plans both directions; the kernels are not there yet. */
+/* Plans the passes; the kernels are not there yet. */
 static void winograd_plan(struct winograd_conv *c, const struct device *device,
                           const struct conv_plan *plan)
 {
     c->plan = *plan;
     conv_complete_tiles(&c->plan, device);
-    c->forward = plan_direction(&c->plan, false);
+    c->forward.tiles = winograd_plan_pass(&c->plan, WINOGRAD_FORWARD);
+    c->weight_gradient.tiles = winograd_plan_pass(&c->plan, WINOGRAD_WEIGHT_GRADIENT);
     if (plan->input_gradient.channels > 0)
-        c->gradient = plan_direction(&c->plan, true);
-    int units = device_get_info(device)->compute_units;
-    int chunks = (plan->batch + c->forward.chunk - 1) / c->forward.chunk;
+        c->input_gradient.tiles = winograd_plan_pass(&c->plan, WINOGRAD_INPUT_GRADIENT);
+    int units = device_get_info(device)->compute_units, chunk = c->forward.tiles.chunk;
+    int chunks = (plan->batch + chunk - 1) / chunk;
     c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
     if (c->items > chunks)
         c->items = chunks;
 }
 
-static size_t tile_floats(const struct winograd_conv *c, const struct direction *d)
+static size_t tile_floats(const struct winograd_conv *c, const struct winograd_pass *p)
 {
-    return (size_t)(c->plan.members * c->items) * (read_floats(d) + written_floats(d));
+    return (size_t)(c->plan.members * c->items) *
+           (winograd_read_floats(p) + winograd_written_floats(p));
 }
 
 /* Of transformed weights, or of partial sums of them. */
-static size_t copies_floats(const struct winograd_conv *c, const struct direction *d, size_t copies)
+static size_t copies_floats(const struct winograd_conv *c, const struct winograd_pass *p,
+                            size_t copies)
 {
-    return (size_t)c->plan.members * copies * partial_floats(d);
+    return (size_t)c->plan.members * copies * winograd_partial_floats(p);
 }
 
 static void winograd_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
@@ -253,16 +168,22 @@ static void winograd_scratch(size_t bytes[SCRATCH_COUNT], const struct device *d
 {
     struct winograd_conv c = {0};
     winograd_plan(&c, device, plan);
-    struct direction weight_gradient = c.forward;
-    weight_gradient.to = plan->gradient;
     size_t *tiles = &bytes[SCRATCH_WINOGRAD_TILES], *weights = &bytes[SCRATCH_WINOGRAD_WEIGHTS];
-    conv_raise_scratch(tiles, tile_floats(&c, &c.forward));
-    conv_raise_scratch(tiles, tile_floats(&c, &weight_gradient));
-    conv_raise_scratch(weights, copies_floats(&c, &weight_gradient, (size_t)c.items));
+    conv_raise_scratch(tiles, tile_floats(&c, &c.forward.tiles));
+    conv_raise_scratch(weights, copies_floats(&c, &c.forward.tiles, 1));
+    conv_raise_scratch(tiles, tile_floats(&c, &c.weight_gradient.tiles));
+    conv_raise_scratch(weights, copies_floats(&c, &c.weight_gradient.tiles, (size_t)c.items));
     if (plan->input_gradient.channels > 0) {
-        conv_raise_scratch(tiles, tile_floats(&c, &c.gradient));
-        conv_raise_scratch(weights, copies_floats(&c, &c.gradient, 1));
+        conv_raise_scratch(tiles, tile_floats(&c, &c.input_gradient.tiles));
+        conv_raise_scratch(weights, copies_floats(&c, &c.input_gradient.tiles, 1));
     }
+}
+
+static enum error build_pass(struct pass *p, const struct winograd_conv *c, const char *more,
+                             const char *weights, const char *run)
+{
+    enum error err = build(&p->weights, c, &p->tiles, more, weights);
+    return err != ERR_NONE ? err : build(&p->run, c, &p->tiles, more, run);
 }
 
 static enum error winograd_create(void **state, struct device *device, const struct conv_plan *plan)
@@ -279,14 +200,11 @@ static enum error winograd_create(void **state, struct device *device, const str
     snprintf(pixels, sizeof pixels, " -D PIXELS=%d", t->forward);
     snprintf(gradient, sizeof gradient, " -D PIXELS=%d -D GRADIENT", t->input_gradient);
     snprintf(tile, sizeof tile, " -D TILE=%d", t->weight_gradient);
-    TRY(build(&c->forward.weights, device, &c->forward, pixels, "winograd_weights"));
-    TRY(build(&c->forward.run, device, &c->forward, pixels, "winograd_conv"));
-    TRY(build(&c->weight_gradient, device, &c->forward, tile, "winograd_weight_gradient"));
-    TRY(build(&c->weight_sum, device, &c->forward, tile, "winograd_weight_sum"));
-    if (plan->input_gradient.channels > 0) {
-        TRY(build(&c->gradient.weights, device, &c->gradient, gradient, "winograd_weights"));
-        TRY(build(&c->gradient.run, device, &c->gradient, gradient, "winograd_conv"));
-    }
+    TRY(build_pass(&c->forward, c, pixels, "winograd_weights", "winograd_conv"));
+    TRY(build_pass(&c->weight_gradient, c, tile, "winograd_weight_sum",
+                   "winograd_weight_gradient"));
+    if (plan->input_gradient.channels > 0)
+        TRY(build_pass(&c->input_gradient, c, gradient, "winograd_weights", "winograd_conv"));
     *state = c;
     return ERR_NONE;
 out:
@@ -297,7 +215,7 @@ out:
 static int winograd_group(const void *state)
 {
     const struct winograd_conv *c = state;
-    return c->forward.vectors * c->plan.output.lanes;
+    return c->forward.tiles.vectors * c->plan.output.lanes;
 }
 
 static int winograd_group_transposed(const void *state)
@@ -318,60 +236,61 @@ static struct winograd_tensor tensor(const struct layout *l)
     return (struct winograd_tensor){(int)l->row, (int)l->block, (int)l->image, (int)l->origin};
 }
 
-static struct winograd_args arguments(const struct direction *d, int images)
+static struct winograd_args arguments(const struct winograd_pass *p, int images)
 {
     return (struct winograd_args){
-        .x = tensor(&d->from),
-        .y = tensor(&d->to),
-        .height = d->to.height,
-        .width = d->to.width,
-        .x_bottom = d->from.height + d->from.halo,
-        .x_right = d->from.width + d->from.halo,
-        .tiles_y = d->tiles_y,
-        .tiles_x = d->tiles_x,
-        .strip = d->strip,
-        .channels = d->channels,
-        .groups = d->groups,
+        .x = tensor(&p->from),
+        .y = tensor(&p->to),
+        .height = p->to.height,
+        .width = p->to.width,
+        .x_bottom = p->from.height + p->from.halo,
+        .x_right = p->from.width + p->from.halo,
+        .tiles_y = p->tiles_y,
+        .tiles_x = p->tiles_x,
+        .strip = p->strip,
+        .channels = p->channels,
+        .groups = p->groups,
         .images = images,
-        .chunk = d->chunk,
-        .columns = d->columns,
+        .chunk = p->chunk,
+        .columns = p->columns,
         .bias = -1,
-        .scratch = (int)(read_floats(d) + written_floats(d)),
+        .scratch = (int)(winograd_read_floats(p) + winograd_written_floats(p)),
     };
 }
 
-static enum error transform_weights(struct winograd_conv *c, const struct direction *d,
+static enum error transform_weights(struct winograd_conv *c, const struct pass *pass,
                                     struct span weights, cl_mem u)
 {
+    const struct winograd_pass *p = &pass->tiles;
     struct winograd_weights_args args = {.weights = (int)weights.offset,
                                          .member_stride = (int)weights.stride,
-                                         .channels = d->channels,
-                                         .groups = d->groups};
+                                         .channels = p->channels,
+                                         .groups = p->groups};
     struct launch launch;
-    launch_start(&launch, c->device, d->weights, "winograd_weights");
+    launch_start(&launch, c->device, pass->weights, "winograd_weights");
     launch_buffer(&launch, weights.buffer);
     launch_buffer(&launch, u);
     launch_struct(&launch, &args, sizeof args);
-    return launch_run(&launch, (size_t)(d->phases_from * d->channels),
-                      (size_t)(d->phases_to * d->groups), (size_t)c->plan.members);
+    return launch_run(&launch, (size_t)(p->phases_from * p->channels),
+                      (size_t)(p->phases_to * p->groups), (size_t)c->plan.members);
 }
 
 static enum error scratch_for(cl_mem *tiles, cl_mem *weights, struct winograd_conv *c,
-                              const struct direction *d, size_t weight_copies)
+                              const struct winograd_pass *p, size_t weight_copies)
 {
     enum error err =
-        device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES, sizeof(float) * tile_floats(c, d));
+        device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES, sizeof(float) * tile_floats(c, p));
     if (err != ERR_NONE)
         return err;
     return device_scratch(weights, c->device, SCRATCH_WINOGRAD_WEIGHTS,
-                          sizeof(float) * copies_floats(c, d, weight_copies));
+                          sizeof(float) * copies_floats(c, p, weight_copies));
 }
 
-static enum error run(struct winograd_conv *c, const struct direction *d, const cl_mem buffers[10],
+static enum error run(struct winograd_conv *c, const struct pass *p, const cl_mem buffers[10],
                       const struct winograd_args *args)
 {
     struct launch launch;
-    launch_start(&launch, c->device, d->run, "winograd_conv");
+    launch_start(&launch, c->device, p->run, "winograd_conv");
     for (int i = 0; i < 10; i++)
         launch_buffer(&launch, buffers[i]);
     launch_struct(&launch, args, sizeof *args);
@@ -383,11 +302,11 @@ static enum error winograd_forward(void *state, cl_mem x, struct span weights,
 {
     enum error err = ERR_NONE;
     struct winograd_conv *c = state;
-    const struct direction *d = &c->forward;
+    const struct pass *p = &c->forward;
     cl_mem tiles, u;
-    TRY(scratch_for(&tiles, &u, c, d, 1));
-    TRY(transform_weights(c, d, weights, u));
-    struct winograd_args args = arguments(d, images);
+    TRY(scratch_for(&tiles, &u, c, &p->tiles, 1));
+    TRY(transform_weights(c, p, weights, u));
+    struct winograd_args args = arguments(&p->tiles, images);
     pack_activations(args.activations, epilogue->activation, epilogue->each, c->plan.members);
     if (epilogue->bias.buffer != NULL)
         args.bias = (int)epilogue->bias.offset;
@@ -398,7 +317,7 @@ static enum error winograd_forward(void *state, cl_mem x, struct span weights,
                                 x,    y, epilogue->derivative != NULL ? epilogue->derivative : y,
                                 x,    x, epilogue->sums != NULL ? epilogue->sums : y,
                                 tiles};
-    TRY(run(c, d, buffers, &args));
+    TRY(run(c, p, buffers, &args));
 out:
     return err;
 }
@@ -408,13 +327,13 @@ static enum error winograd_input_gradient(void *state, cl_mem dy, struct span tr
 {
     enum error err = ERR_NONE;
     struct winograd_conv *c = state;
-    const struct direction *d = &c->gradient;
+    const struct pass *p = &c->input_gradient;
     bool chained = chain != NULL && chain->activation != ACT_COUNT;
     bool sums = chain != NULL && chain->sums != NULL;
     cl_mem tiles, u;
-    TRY(scratch_for(&tiles, &u, c, d, 1));
-    TRY(transform_weights(c, d, transposed, u));
-    struct winograd_args args = arguments(d, images);
+    TRY(scratch_for(&tiles, &u, c, &p->tiles, 1));
+    TRY(transform_weights(c, p, transposed, u));
+    struct winograd_args args = arguments(&p->tiles, images);
     pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
                      chained ? chain->each : NULL, c->plan.members);
     if (chained) {
@@ -434,7 +353,7 @@ static enum error winograd_input_gradient(void *state, cl_mem dy, struct span tr
                                 sums ? chain->means : dy,
                                 sums ? chain->sums : dx,
                                 tiles};
-    TRY(run(c, d, buffers, &args));
+    TRY(run(c, p, buffers, &args));
 out:
     return err;
 }
@@ -445,14 +364,13 @@ static enum error winograd_weight_gradient(void *state, cl_mem x, cl_mem dy, str
     (void)split_stride; /* one split for the caller */
     enum error err = ERR_NONE;
     struct winograd_conv *c = state;
-    struct direction d = c->forward;
-    d.to = c->plan.gradient;
-    struct winograd_args args = arguments(&d, images);
-    args.partial = (int)partial_floats(&d);
+    const struct winograd_pass *p = &c->weight_gradient.tiles;
+    struct winograd_args args = arguments(p, images);
+    args.partial = (int)winograd_partial_floats(p);
     cl_mem tiles, partial;
-    TRY(scratch_for(&tiles, &partial, c, &d, (size_t)c->items));
+    TRY(scratch_for(&tiles, &partial, c, p, (size_t)c->items));
     struct launch launch;
-    launch_start(&launch, c->device, c->weight_gradient, "winograd_weight_gradient");
+    launch_start(&launch, c->device, c->weight_gradient.run, "winograd_weight_gradient");
     launch_buffer(&launch, x);
     launch_buffer(&launch, dy);
     launch_buffer(&launch, partial);
@@ -462,16 +380,16 @@ static enum error winograd_weight_gradient(void *state, cl_mem x, cl_mem dy, str
 
     struct winograd_sum_args sum = {.items = c->items,
                                     .partial = args.partial,
-                                    .channels = d.channels,
-                                    .groups = d.groups,
+                                    .channels = p->channels,
+                                    .groups = p->groups,
                                     .dw = (int)dw.offset,
                                     .db = db.buffer != NULL ? (int)db.offset : -1,
                                     .member_stride = (int)dw.stride};
-    launch_start(&launch, c->device, c->weight_sum, "winograd_weight_sum");
+    launch_start(&launch, c->device, c->weight_gradient.weights, "winograd_weight_sum");
     launch_buffer(&launch, partial);
     launch_buffer(&launch, dw.buffer);
     launch_struct(&launch, &sum, sizeof sum);
-    TRY(launch_run(&launch, (size_t)(d.phases_from * d.channels), (size_t)d.groups,
+    TRY(launch_run(&launch, (size_t)(p->phases_from * p->channels), (size_t)p->groups,
                    (size_t)c->plan.members));
 out:
     return err;

@@ -1,13 +1,14 @@
 /*
  * Convolution by Winograd's minimal filtering (conv_winograd_lines.cl) in two dimensions: 3x3 and
- * 5x5 (-D KERNEL) of stride 1 by F(4x4, 3x3) and F(2x2, 5x5), 5x5 of -D STRIDE=2 by F(4x4, 3x3).
+ * 5x5 (-D KERNEL) of stride 1, 5x5 of -D STRIDE=2; -D SIDE, pixels of an input tile's side, is 6
+ * or 7.
  *
- *     y = A' [ (G w G') . (B' x B) ] A          x: 6x6 input tile, w: kernel, y: OUT x OUT
+ *     y = A' [ (G w G') . (B' x B) ] A      x: SIDE x SIDE input tile, w: kernel, y: OUT x OUT
  *
- * the product in the middle summed over input channels: 36 matrix products, so an output tile takes
- * 36 multiplications a channel pair where the direct sum takes 144 or 100. The input gradient is
- * the same convolution of dy with flipped taps; the weight gradient is the derivative of the
- * formula: dw = G' [ (A dy A') . (B' x B) ] G, summed over tiles.
+ * the product in the middle summed over input channels: SIDE * SIDE matrix products. A pixel of y
+ * takes 2.25 multiplications a channel pair (3x3) where the direct sum takes 9, and 9 or 5.4 (5x5)
+ * where it takes 25. The input gradient is the same convolution of dy with flipped taps; the weight
+ * gradient is the derivative of the formula: dw = G' [ (A dy A') . (B' x B) ] G, summed over tiles.
  *
  * Stride 2: pixels of even and of odd rows, of even and of odd columns, are four images of half the
  * size, its phases, and
@@ -16,7 +17,7 @@
  *
  * is the sum of convolutions of stride 1: with 3 taps a line over even pixels, with 2 over odd
  * ones, whose third is zero here. So the phases of x are as many more channels; those of dx, in the
- * input gradient, as many more output channels: 121 multiplications where the direct sum takes 400.
+ * input gradient, as many more output channels: 7.6 multiplications where the direct sum takes 25.
  *
  * A work-item goes over its images in chunks whose transformed tiles stay in the cache, in scratch
  * memory of its own. What is read and written after the products of a chunk is fetched during them
@@ -37,7 +38,7 @@
 #endif
 
 #define GROUP  (VECTORS * LANES)
-#define POINTS 36 /* 6 x 6 */
+#define POINTS (SIDE * SIDE)
 #define TAPS   (KERNEL * KERNEL)
 
 /* Of what is read and of what is written: pixels from one of a tile to the next, phases. */
@@ -51,18 +52,18 @@
 #define X_PHASES (X_STRIDE * X_STRIDE)
 #define Y_PHASES (Y_STRIDE * Y_STRIDE)
 
-/* The tap that an odd phase has not got is the last one, or flipped the first: all that there is at
-   the point infinity, or at the point 0. */
+/* The input gradient sees its images mirrored, so that taps keep their order: the one that an odd
+   phase has not got is the last one, all that there is at the point infinity. */
 #ifdef GRADIENT
-#define IDLE 0
+#define MIRROR(i, count) ((count) - 1 - (i))
 #else
-#define IDLE 5
+#define MIRROR(i, count) (i)
 #endif
 
 /* Whether the transformed weights of a phase are zero at point (i, j). */
 bool idle(int phase, int i, int j)
 {
-    return STRIDE == 2 && ((phase / 2 == 1 && i == IDLE) || (phase % 2 == 1 && j == IDLE));
+    return STRIDE == 2 && ((phase / 2 == 1 && i == LAST) || (phase % 2 == 1 && j == LAST));
 }
 
 /* Rows top .. bottom of a tensor's images first .. last, to be fetched in `calls` calls. */
@@ -117,31 +118,26 @@ VECTOR_KERNEL void winograd_weights(global const float *restrict w, global float
     w += a.weights + member * a.member_stride + (group * TAPS * a.channels + channel) * GROUP;
     u += (size_t)member * POINTS * point + row * GROUP;
     for (int v = 0; v < VECTORS; v++) {
-        vec lines[LINE][6];
+        vec lines[LINE][SIDE];
         for (int x = 0; x < LINE; x++) {
-            vec column[LINE], line[6];
+            vec column[LINE], line[SIDE];
             for (int y = 0; y < LINE; y++) {
-#ifdef GRADIENT
-                const int down = STRIDE * (LINE - 1 - y), across = STRIDE * (LINE - 1 - x);
-#else
-                const int down = STRIDE * y, across = STRIDE * x;
-#endif
-                const int tap_y = down + phase / STRIDE, tap_x = across + phase % STRIDE;
+                const int tap_y = STRIDE * y + phase / STRIDE, tap_x = STRIDE * x + phase % STRIDE;
                 column[y] = (vec)(0.0f);
                 if (tap_y < KERNEL && tap_x < KERNEL)
                     column[y] = LOAD(w + (tap_y * KERNEL + tap_x) * a.channels * GROUP + v * LANES);
             }
             weight_line(column, line);
-            for (int i = 0; i < 6; i++)
+            for (int i = 0; i < SIDE; i++)
                 lines[x][i] = line[i];
         }
-        for (int i = 0; i < 6; i++) {
-            vec row_taps[LINE], line[6];
+        for (int i = 0; i < SIDE; i++) {
+            vec row_taps[LINE], line[SIDE];
             for (int x = 0; x < LINE; x++)
                 row_taps[x] = lines[x][i];
             weight_line(row_taps, line);
-            for (int j = 0; j < 6; j++)
-                STORE(line[j], u + (i * 6 + j) * point + v * LANES);
+            for (int j = 0; j < SIDE; j++)
+                STORE(line[j], u + (i * SIDE + j) * point + v * LANES);
         }
     }
 }
@@ -166,28 +162,29 @@ void transform_input(global const float *x, global float *v, int first, int last
                                                a->x.origin + y0 * a->x.row + x0 * X_LANES;
                     const int tile = ((n - first) * rows + ty - top) * a->tiles_x + tx;
                     global float *to = v + (plane * a->columns + tile) * X_LANES;
-                    const int down = min(6, (a->x_bottom - y0 + X_STRIDE - 1) / X_STRIDE);
-                    const int across = min(6, (a->x_right - x0 + X_STRIDE - 1) / X_STRIDE);
-                    xvec lines[6][6];
-                    _Pragma("unroll") for (int column = 0; column < 6; column++)
+                    const int down = min(SIDE, (a->x_bottom - y0 + X_STRIDE - 1) / X_STRIDE);
+                    const int across = min(SIDE, (a->x_right - x0 + X_STRIDE - 1) / X_STRIDE);
+                    xvec lines[SIDE][SIDE];
+                    _Pragma("unroll") for (int column = 0; column < SIDE; column++)
                     {
-                        xvec d[6], o[6];
-                        _Pragma("unroll") for (int row = 0; row < 6; row++)
+                        xvec d[SIDE], o[SIDE];
+                        _Pragma("unroll") for (int row = 0; row < SIDE; row++)
                         {
-                            d[row] = (xvec)(0.0f);
+                            d[MIRROR(row, SIDE)] = (xvec)(0.0f);
                             if (row < down && column < across)
-                                d[row] = XLOAD(from + X_STRIDE * row * a->x.row +
+                                d[MIRROR(row, SIDE)] = XLOAD(from + X_STRIDE * row * a->x.row +
                                                X_STRIDE * column * X_LANES);
                         }
                         input_line(d, o);
-                        _Pragma("unroll") for (int i = 0; i < 6; i++) lines[i][column] = o[i];
+                        _Pragma("unroll") for (int i = 0; i < SIDE; i++)
+                            lines[i][MIRROR(column, SIDE)] = o[i];
                     }
-                    _Pragma("unroll") for (int i = 0; i < 6; i++)
+                    _Pragma("unroll") for (int i = 0; i < SIDE; i++)
                     {
-                        xvec o[6];
+                        xvec o[SIDE];
                         input_line(lines[i], o);
-                        _Pragma("unroll") for (int j = 0; j < 6; j++)
-                            XSTORE(o[j], to + (i * 6 + j) * point);
+                        _Pragma("unroll") for (int j = 0; j < SIDE; j++)
+                            XSTORE(o[j], to + (i * SIDE + j) * point);
                     }
                 }
 }
@@ -247,7 +244,7 @@ void multiply(global const float *v, global const float *u, global float *m, int
                 _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
                     _Pragma("unroll") for (int i = 0; i < VECTORS; i++) sum[p][i] = (vec)(0.0f);
                 for (int phase = 0; phase < X_PHASES; phase++) {
-                    if (idle(Y_PHASES > 1 ? group / a->groups : phase, point / 6, point % 6))
+                    if (idle(Y_PHASES > 1 ? group / a->groups : phase, point / SIDE, point % SIDE))
                         continue;
                     const int plane = (point * X_PHASES + phase) * blocks;
                     global const float *wp = w + phase * a->channels * GROUP;
@@ -285,21 +282,22 @@ void transform_output(global const float *m, global float *y, vec bias, int phas
         const int row = (top + t / a->tiles_x) * OUT * Y_STRIDE + phase / Y_STRIDE;
         const int column = t % a->tiles_x * OUT * Y_STRIDE + phase % Y_STRIDE;
         global float *to = y + row * a->y.row + column * LANES;
-        vec lines[OUT][6];
-        _Pragma("unroll") for (int j = 0; j < 6; j++)
+        vec lines[OUT][SIDE];
+        _Pragma("unroll") for (int j = 0; j < SIDE; j++)
         {
-            vec points[6], line[OUT];
-            _Pragma("unroll") for (int i = 0; i < 6; i++) points[i] = LOAD(m + (i * 6 + j) * point);
+            vec points[SIDE], line[OUT];
+            _Pragma("unroll") for (int i = 0; i < SIDE; i++)
+                points[i] = LOAD(m + (i * SIDE + j) * point);
             output_line(points, line);
             _Pragma("unroll") for (int i = 0; i < OUT; i++) lines[i][j] = line[i];
         }
         _Pragma("unroll") for (int i = 0; i < OUT; i++)
         {
             vec line[OUT];
-            output_line(lines[i], line);
+            output_line(lines[MIRROR(i, OUT)], line);
             _Pragma("unroll") for (int j = 0; j < OUT; j++)
                 if (row + Y_STRIDE * i < a->height && column + Y_STRIDE * j < a->width)
-                    STORE(line[j] + bias, to + Y_STRIDE * (i * a->y.row + j * LANES));
+                    STORE(line[MIRROR(j, OUT)] + bias, to + Y_STRIDE * (i * a->y.row + j * LANES));
         }
     }
 }

@@ -1,5 +1,5 @@
 /*
- * The weight gradient by Winograd's formula: conv_winograd.cl, whose head says what there is to say.
+ * The weight gradient by Winograd's formula: conv_winograd.cl, whose head says what is to be said.
  * -D TILE: input channels in a register tile.
  */
 #ifdef TILE
@@ -22,10 +22,10 @@ void transform_gradient(global const float *dy, global float *z, int first, int 
                     global float *to = z + (block * a->columns + tile) * LANES;
                     const int down = min(OUT, a->height - OUT * ty);
                     const int across = min(OUT, a->width - OUT * tx);
-                    vec lines[6][OUT];
+                    vec lines[SIDE][OUT];
                     _Pragma("unroll") for (int column = 0; column < OUT; column++)
                     {
-                        vec d[OUT], o[6];
+                        vec d[OUT], o[SIDE];
                         _Pragma("unroll") for (int row = 0; row < OUT; row++)
                         {
                             d[row] = (vec)(0.0f);
@@ -33,20 +33,21 @@ void transform_gradient(global const float *dy, global float *z, int first, int 
                                 d[row] = LOAD(from + row * a->y.row + column * LANES);
                         }
                         gradient_line(d, o);
-                        _Pragma("unroll") for (int i = 0; i < 6; i++) lines[i][column] = o[i];
+                        _Pragma("unroll") for (int i = 0; i < SIDE; i++) lines[i][column] = o[i];
                     }
-                    _Pragma("unroll") for (int i = 0; i < 6; i++)
+                    _Pragma("unroll") for (int i = 0; i < SIDE; i++)
                     {
-                        vec o[6];
+                        vec o[SIDE];
                         gradient_line(lines[i], o);
-                        _Pragma("unroll") for (int j = 0; j < 6; j++)
-                            STORE(o[j], to + (i * 6 + j) * point);
+                        _Pragma("unroll") for (int j = 0; j < SIDE; j++)
+                            STORE(o[j], to + (i * SIDE + j) * point);
                     }
                 }
 }
 
 /* du[point][group][phase][channel][lane] = (+= if `more`) sum over tiles of v * z; idle ones are
-   left as they are. Fetches what the next strip needs of x and dy. */
+   left as they are. A strip is summed for itself: one long sum rounds worse. Fetches what the next
+   strip needs of x and dy. */
 void add_products(global const float *v, global const float *z, global float *du, int tiles,
                   int more, struct strip next, global const float *x, global const float *dy,
                   const struct winograd_args *a)
@@ -59,7 +60,7 @@ void add_products(global const float *v, global const float *z, global float *du
     const int x_blocks = (a->channels + X_LANES - 1) / X_LANES;
     for (int row = 0; row < POINTS * a->groups * X_PHASES; row++) {
         const int phase = row % X_PHASES, point = row / X_PHASES / a->groups;
-        if (idle(phase, point / 6, point % 6))
+        if (idle(phase, point / SIDE, point % SIDE))
             continue;
         for (int channel = 0; channel < a->channels; channel += TILE) {
             const int valid = min(TILE, a->channels - channel);
@@ -72,7 +73,7 @@ void add_products(global const float *v, global const float *z, global float *du
             vec sum[TILE][VECTORS];
             _Pragma("unroll") for (int c = 0; c < TILE; c++)
                 _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
-                    sum[c][i] = more && c < valid ? LOAD(to + c * GROUP + i * LANES) : (vec)(0.0f);
+                    sum[c][i] = (vec)(0.0f);
             for (int tile = 0; tile < tiles; tile++) {
                 vec d[VECTORS];
                 _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
@@ -87,7 +88,11 @@ void add_products(global const float *v, global const float *z, global float *du
             _Pragma("unroll") for (int c = 0; c < TILE; c++)
                 if (c < valid)
                     _Pragma("unroll") for (int i = 0; i < VECTORS; i++)
+                    {
+                        if (more)
+                            sum[c][i] += LOAD(to + c * GROUP + i * LANES);
                         STORE(sum[c][i], to + c * GROUP + i * LANES);
+                    }
         }
     }
 }
@@ -146,14 +151,14 @@ VECTOR_KERNEL void winograd_weight_sum(global const float *restrict partial,
     global const float *du = partial + row * GROUP;
     global float *dw = gradients + a.dw + (group * TAPS * a.channels + channel) * GROUP;
     for (int v = 0; v < VECTORS; v++) {
-        vec lines[LINE][6];
-        for (int j = 0; j < 6; j++) {
-            vec column[6], line[LINE];
-            for (int i = 0; i < 6; i++) {
+        vec lines[LINE][SIDE];
+        for (int j = 0; j < SIDE; j++) {
+            vec column[SIDE], line[LINE];
+            for (int i = 0; i < SIDE; i++) {
                 column[i] = (vec)(0.0f);
                 for (int item = 0; item < a.items && !idle(phase, i, j); item++)
                     column[i] +=
-                        LOAD(du + (size_t)item * a.partial + (i * 6 + j) * point + v * LANES);
+                        LOAD(du + (size_t)item * a.partial + (i * SIDE + j) * point + v * LANES);
             }
             weight_gradient_line(column, line);
             for (int y = 0; y < LINE; y++)

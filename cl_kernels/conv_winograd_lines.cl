@@ -1,11 +1,10 @@
 /*
- * Winograd's minimal filtering on one line, F(4, 3) or F(2, 5), which conv_winograd.cl applies to
- * rows and columns (Lavin and Gray, "Fast algorithms for convolutional neural networks", arXiv
- * 1509.09308):
+ * Winograd's minimal filtering on one line, which conv_winograd.cl applies to rows and columns
+ * (Lavin and Gray, "Fast algorithms for convolutional neural networks", arXiv 1509.09308):
  *
- *     y = A' [ (G w) . (B' x) ]             x: 6 inputs, w: LINE taps, y: OUT outputs
+ *     y = A' [ (G w) . (B' x) ]             x: SIDE inputs, w: LINE taps, y: OUT outputs
  *
- * vec, xvec: vectors of channels.
+ * F(4, 3) and F(2, 5) of -D SIDE=6, F(5, 3) and F(3, 5) of SIDE 7. vec, xvec: vectors of channels.
  */
 #if LANES == 16
 typedef float16 vec;
@@ -31,92 +30,153 @@ typedef float8 xvec;
 #else
 #define LINE KERNEL
 #endif
-#define OUT (7 - LINE)
+#define OUT (SIDE + 1 - LINE)
 
 /*
- * The points are 0, +-1/sqrt(2), +-sqrt(2) and infinity. Powers of them stay close to 1, so less is
- * lost to cancellation than with the usual 0, +-1, +-2: a third of the error, most of all in the
- * weight gradient (Barabasz et al., arXiv 1803.10986, on the choice of points).
+ * Line and taps are polynomials; they are multiplied at SIDE points: pairs of +-root[k], infinity
+ * and, for SIDE 6, 0. Of these roots powers stay close to 1, so less is lost to cancellation than
+ * with the usual 0, +-1, +-2: a third of the error, most of all in the weight gradient (Barabasz et
+ * al., arXiv 1803.10986, on the choice of points). Those of SIDE 7 are the best of a search; its
+ * error is 1.3 (5 taps) and 2 times (3 taps) that of SIDE 6.
  */
-#define ROOT 1.41421356f
-#define HALF 0.70710678f /* ROOT / 2 = 1 / ROOT */
+#define ZERO  (SIDE % 2 == 0)  /* values before those of the pairs */
+#define PAIRS ((SIDE - 1) / 2)
+#define LAST  (SIDE - 1)       /* the place of infinity */
+#if SIDE == 6
+constant float root[PAIRS] = {0.70710678f, 1.41421356f};
+constant float square[PAIRS] = {0.5f, 2.0f};
+#else
+constant float root[PAIRS] = {0.35f, 0.9f, 1.7f};
+constant float square[PAIRS] = {0.35f * 0.35f, 0.9f * 0.9f, 1.7f * 1.7f};
+#endif
+
+/* Of the square of point k, the product of its distances to the squares of the others. */
+float distances(int k)
+{
+    float product = ZERO ? square[k] : 1.0f;
+    _Pragma("unroll") for (int i = 0; i < PAIRS; i++)
+        if (i != k)
+            product *= square[k] - square[i];
+    return product;
+}
+
+/* d as coefficients of the polynomial in x * x that is zero at all squares but k's. */
+xvec all_but(int k, const xvec *d)
+{
+#if PAIRS == 2
+    return fma((xvec)(-square[1 - k]), d[0], d[2]);
+#else
+    const float a = square[(k + 1) % 3], b = square[(k + 2) % 3];
+    return fma((xvec)(a * b), d[0], fma((xvec)(-a - b), d[2], d[4]));
+#endif
+}
+
+/* The same, zero at all squares. */
+xvec all(const xvec *d)
+{
+#if PAIRS == 2
+    const float a = square[0], b = square[1];
+    return fma((xvec)(a * b), d[0], fma((xvec)(-a - b), d[2], d[4]));
+#else
+    const float a = square[0], b = square[1], c = square[2];
+    return fma((xvec)(-a * b * c), d[0],
+               fma((xvec)(a * b + b * c + c * a), d[2], fma((xvec)(-a - b - c), d[4], d[6])));
+#endif
+}
 
 /* o = B' d */
-void input_line(const xvec d[6], xvec o[6])
+void input_line(const xvec d[SIDE], xvec o[SIDE])
 {
-    const xvec a = fma((xvec)(-2.0f), d[2], d[4]);
-    const xvec b = fma((xvec)(HALF), d[3], d[1] * -ROOT);
-    const xvec c = fma((xvec)(-0.5f), d[2], d[4]);
-    const xvec e = fma((xvec)(ROOT), d[3], d[1] * -HALF);
-    o[0] = fma((xvec)(-2.5f), d[2], d[0] + d[4]);
-    o[1] = a + b;
-    o[2] = a - b;
-    o[3] = c + e;
-    o[4] = c - e;
-    o[5] = fma((xvec)(-2.5f), d[3], d[1] + d[5]);
+    if (ZERO)
+        o[0] = all(d);
+    _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
+    {
+        const xvec even = all_but(k, d + 2 * ZERO), odd = all_but(k, d + 1);
+        const float factor = ZERO ? root[k] : 1.0f / root[k];
+        o[ZERO + 2 * k] = fma((xvec)(factor), odd, even);
+        o[ZERO + 2 * k + 1] = fma((xvec)(-factor), odd, even);
+    }
+    o[LAST] = all(d + ZERO);
 }
 
 /* y = A' m */
-void output_line(const vec m[6], vec y[OUT])
+void output_line(const vec m[SIDE], vec y[OUT])
 {
-    const vec p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
-    y[0] = m[0] + p + r;
-#if OUT == 4
-    y[1] = fma((vec)(HALF), q, s * ROOT);
-    y[2] = fma((vec)(0.5f), p, r * 2.0f);
-    y[3] = fma((vec)(0.5f * HALF), q, fma((vec)(2.0f * ROOT), s, m[5]));
-#else
-    y[1] = fma((vec)(HALF), q, fma((vec)(ROOT), s, m[5]));
-#endif
+    _Pragma("unroll") for (int i = 0; i < OUT; i++) y[i] = (vec)(0.0f);
+    if (ZERO)
+        y[0] = m[0];
+    y[OUT - 1] += m[LAST];
+    _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
+    {
+        const vec plus = m[ZERO + 2 * k], minus = m[ZERO + 2 * k + 1];
+        const vec even = plus + minus, odd = plus - minus;
+        float power = 1.0f;
+        _Pragma("unroll") for (int i = 0; i < OUT; i++)
+        {
+            y[i] = fma((vec)(power), i % 2 == 0 ? even : odd, y[i]);
+            power *= root[k];
+        }
+    }
+}
+
+/* The values at a pair of a polynomial with the coefficients c[0 .. count - 1]. */
+void at_pair(const vec *c, int count, int k, vec *plus, vec *minus)
+{
+    vec even = c[0], odd = c[1] * root[k];
+    float power = square[k];
+    _Pragma("unroll") for (int i = 2; i < count; i += 2)
+    {
+        even = fma((vec)(power), c[i], even);
+        if (i + 1 < count)
+            odd = fma((vec)(power * root[k]), c[i + 1], odd);
+        power *= square[k];
+    }
+    *plus = even + odd;
+    *minus = even - odd;
 }
 
 /* z = A y */
-void gradient_line(const vec y[OUT], vec z[6])
+void gradient_line(const vec y[OUT], vec z[SIDE])
 {
-#if OUT == 4
-    const vec p = fma((vec)(0.5f), y[2], y[0]), q = fma((vec)(0.5f), y[3], y[1]) * HALF;
-    const vec r = fma((vec)(2.0f), y[2], y[0]), s = fma((vec)(2.0f), y[3], y[1]) * ROOT;
-#else
-    const vec p = y[0], q = y[1] * HALF, r = y[0], s = y[1] * ROOT;
-#endif
-    z[0] = y[0];
-    z[1] = p + q;
-    z[2] = p - q;
-    z[3] = r + s;
-    z[4] = r - s;
-    z[5] = y[OUT - 1];
+    if (ZERO)
+        z[0] = y[0];
+    _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
+        at_pair(y, OUT, k, &z[ZERO + 2 * k], &z[ZERO + 2 * k + 1]);
+    z[LAST] = y[OUT - 1];
 }
 
 /* u = G w */
-void weight_line(const vec w[LINE], vec u[6])
+void weight_line(const vec w[LINE], vec u[SIDE])
 {
-#if LINE == 3
-    const vec even_p = w[2] * 0.5f, odd_p = w[1], even_r = w[2] * 2.0f, odd_r = w[1];
-#else
-    const vec even_p = fma(w[4], (vec)(0.25f), w[2] * 0.5f), odd_p = fma(w[3], (vec)(0.5f), w[1]);
-    const vec even_r = fma(w[4], (vec)(4.0f), w[2] * 2.0f), odd_r = fma(w[3], (vec)(2.0f), w[1]);
-#endif
-    const vec p = (w[0] + even_p) * (-2.0f / 3.0f), q = odd_p * (-2.0f / 3.0f * HALF);
-    const vec r = (w[0] + even_r) * (1.0f / 6.0f), s = odd_r * (1.0f / 6.0f * ROOT);
-    u[0] = w[0];
-    u[1] = p + q;
-    u[2] = p - q;
-    u[3] = r + s;
-    u[4] = r - s;
-    u[5] = w[LINE - 1];
+    if (ZERO)
+        u[0] = w[0];
+    _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
+    {
+        vec plus, minus;
+        at_pair(w, LINE, k, &plus, &minus);
+        u[ZERO + 2 * k] = plus * (0.5f / distances(k));
+        u[ZERO + 2 * k + 1] = minus * (0.5f / distances(k));
+    }
+    u[LAST] = w[LINE - 1];
 }
 
 /* w = G' u */
-void weight_gradient_line(const vec u[6], vec w[LINE])
+void weight_gradient_line(const vec u[SIDE], vec w[LINE])
 {
-    const vec p = (u[1] + u[2]) * (-2.0f / 3.0f), q = (u[1] - u[2]) * (-2.0f / 3.0f * HALF);
-    const vec r = (u[3] + u[4]) * (1.0f / 6.0f), s = (u[3] - u[4]) * (1.0f / 6.0f * ROOT);
-    w[0] = u[0] + p + r;
-    w[1] = q + s;
-    w[2] = fma(p, (vec)(0.5f), r * 2.0f);
-#if LINE == 5
-    w[3] = fma(q, (vec)(0.5f), s * 2.0f);
-    w[4] = fma(p, (vec)(0.25f), r * 4.0f);
-#endif
-    w[LINE - 1] += u[5];
+    _Pragma("unroll") for (int i = 0; i < LINE; i++) w[i] = (vec)(0.0f);
+    if (ZERO)
+        w[0] = u[0];
+    w[LINE - 1] += u[LAST];
+    _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
+    {
+        const vec plus = u[ZERO + 2 * k], minus = u[ZERO + 2 * k + 1];
+        const vec even = (plus + minus) * (0.5f / distances(k));
+        const vec odd = (plus - minus) * (0.5f / distances(k));
+        float power = 1.0f;
+        _Pragma("unroll") for (int i = 0; i < LINE; i++)
+        {
+            w[i] = fma((vec)(power), i % 2 == 0 ? even : odd, w[i]);
+            power *= root[k];
+        }
+    }
 }

@@ -19,8 +19,10 @@ enum {
     SMALL_HEIGHT = 7,
     SMALL_WIDTH = 17,    /* more than a register tile */
     SMALL_CHANNELS = 64, /* as many as the largest group of a register tile */
-    SMALL_PIXELS = 150   /* of all images: in a gradient of few terms winograd's rounding, which is
+    SMALL_PIXELS = 150,  /* of all images: in a gradient of few terms winograd's rounding, which is
                             that of a whole tile, is more than a batch ever sees */
+    LARGE_PIXELS = 700,  /* the same, where winograd's tiles are larger than */
+    SMALL_SIDE = 6
 };
 
 static const double clearly = 0.97;      /* of the rule's time */
@@ -70,13 +72,14 @@ static int list_families(enum conv_family families[2], const struct device *devi
 
 /* A small case with the tiles' kernels: wider than a register tile, in as many groups as may be,
  * but ragged. */
-static struct conv_case small_case(const struct tune_class *class)
+static struct conv_case small_case(const struct tune_class *class, const struct conv_tiles *tiles)
 {
     int in = class->channels_in > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_in;
     int out = class->channels_out > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_out;
     int height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT;
     int width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH;
-    int images = (SMALL_PIXELS + height * width - 1) / (height * width);
+    int pixels = tiles->weight_side > SMALL_SIDE ? LARGE_PIXELS : SMALL_PIXELS;
+    int images = (pixels + height * width - 1) / (height * width);
     return (struct conv_case){
         .shape = {in > 8 ? in - 1 : in, out - 1, class->kernel, class->stride},
         .height = height,
@@ -101,7 +104,7 @@ static void disqualify(struct candidate *c, const char *reason)
  * yet). */
 static enum error check(struct candidate *c, const struct work *w, uint64_t *digest)
 {
-    struct conv_case small = small_case(&w->class);
+    struct conv_case small = small_case(&w->class, &c->tiles);
     struct conv_outcome outcome;
     enum error err = conv_check(w->device, c->family, &c->tiles, &small, &outcome);
     if (err == ERR_INTERNAL)

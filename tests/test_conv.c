@@ -153,6 +153,40 @@ static void test_tiles(void **state)
     assert_true(most > 1 || family == CONV_CLBLAST);
 }
 
+/* Winograd's large tiles (conv_winograd_plan.c), 7 pixels of a side: in 5x5, and where a batch has
+   enough pixels in the weight gradient. Small ones do the same, in other bits. */
+static void test_large_tiles(void **state)
+{
+    enum conv_family family = *(const enum conv_family *)*state;
+    static const struct {
+        struct conv_case c;
+        int side, weight_side;
+    } large[] = {
+        {{{31, 33, 5, 1}, 14, 14, 6, 6, ACT_GELU, 0}, 7, 7},
+        {{{48, 8, 5, 1}, 7, 9, 17, 16, ACT_RELU, 1}, 7, 7},
+        {{{17, 40, 5, 1}, 28, 27, 2, 2, ACT_TANH, 0}, 7, 7},
+        {{{65, 24, 5, 1}, 5, 11, 3, 2, ACT_SIGMOID, 0}, 7, 6},
+        {{{33, 17, 3, 1}, 14, 13, 6, 6, ACT_RELU, 0}, 6, 7},
+        {{{8, 40, 3, 1}, 9, 10, 12, 11, ACT_SWISH, 0}, 6, 7},
+        {{{24, 33, 5, 2}, 28, 27, 6, 5, ACT_RELU, 0}, 6, 7},
+    };
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        const struct conv_case *c = &large[i].c;
+        const struct conv_tiles small_tiles = {.side = 6, .weight_side = 6};
+        struct conv_tiles variants[CONV_VARIANTS_MAX];
+        struct conv_outcome rule, small;
+        run(family, c);
+        if (family != CONV_WINOGRAD)
+            continue;
+        list_variants(variants, family, c);
+        assert_int_equal(variants[0].side, large[i].side);
+        assert_int_equal(variants[0].weight_side, large[i].weight_side);
+        ok(conv_check(device, family, NULL, c, &rule));
+        ok(conv_check(device, family, &small_tiles, c, &small));
+        assert_true(small.digest != rule.digest);
+    }
+}
+
 /* A NaN in the input reaches the output, whatever the activation: a diverged network is seen. */
 static void test_nan_is_seen(void **state)
 {
@@ -213,6 +247,7 @@ int main(int argc, char **argv)
     } kinds[] = {{"cases", test_cases},
                  {"random cases", test_random_cases},
                  {"tiles", test_tiles},
+                 {"large tiles", test_large_tiles},
                  {"NaN is seen", test_nan_is_seen}};
     enum { KINDS = sizeof kinds / sizeof *kinds, FAMILIES = sizeof families / sizeof *families };
     int failures = 0, found = 0;
