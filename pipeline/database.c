@@ -1,5 +1,9 @@
 #include "pipeline/database.h"
 
+#include <errno.h>
+
+#include "pipeline/base/clock.h"
+
 enum error database_check(const struct database *database, int code, const char *act)
 {
     const char *what = database->what, *path = database->path;
@@ -35,6 +39,20 @@ enum error database_check(const struct database *database, int code, const char 
 enum error database_run(const struct database *database, const char *sql, const char *act)
 {
     return database_check(database, sqlite3_exec(database->sqlite, sql, NULL, NULL, NULL), act);
+}
+
+enum error database_use_wal(const struct database *database, const char *act)
+{
+    double deadline_s = clock_monotonic_s() + DATABASE_BUSY_MS / 1000.0;
+    for (;;) {
+        int code = sqlite3_exec(database->sqlite, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        bool vanished =
+            (code & 0xff) == SQLITE_IOERR && sqlite3_system_errno(database->sqlite) == ENOENT;
+        bool again = vanished || (code & 0xff) == SQLITE_BUSY;
+        if (!again || clock_monotonic_s() > deadline_s)
+            return database_check(database, code, act);
+        sqlite3_sleep(5);
+    }
 }
 
 enum error database_number(int64_t *number, const struct database *database, const char *sql,

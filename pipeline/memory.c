@@ -195,9 +195,9 @@ enum error memory_open(struct memory **out, const char *path, const char *run, i
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL),
         "open it"));
     sqlite3_busy_timeout(memory->file.sqlite, DATABASE_BUSY_MS);
+    TRY(database_use_wal(&memory->file, "open it"));
     TRY(database_run(&memory->file,
-                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                     "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE;",
+                     "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; BEGIN IMMEDIATE;",
                      "open it"));
     TRY(prepare_tables(memory));
     TRY(database_run(&memory->file, "COMMIT", "open it"));

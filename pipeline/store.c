@@ -207,10 +207,9 @@ enum error store_create(struct store **out, const char *path, const struct store
     char versions[128];
     snprintf(versions, sizeof versions, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
              STORE_APPLICATION, STORE_VERSION);
-    static const char *const parts[] = {"PRAGMA journal_mode = WAL;", "BEGIN IMMEDIATE;",
-                                        STORE_SCHEMA};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        TRY(database_run(&store->file, parts[i], "create it"));
+    TRY(database_use_wal(&store->file, "create it"));
+    TRY(database_run(&store->file, "BEGIN IMMEDIATE", "create it"));
+    TRY(database_run(&store->file, STORE_SCHEMA, "create it"));
     TRY(database_run(&store->file, versions, "create it"));
     TRY(prepare(store));
     store_use(store, STATEMENT_ADD_RUN);

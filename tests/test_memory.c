@@ -213,7 +213,10 @@ static void test_shared(void **state)
             good = genome_parse(&candidate.genome, genomes[i % 2]) == ERR_NONE &&
                    memory_add(memory, &candidate) == ERR_NONE;
         }
-        _exit(good && memory_close(memory) == ERR_NONE ? 0 : 1);
+        good = good && memory_close(memory) == ERR_NONE;
+        if (!good)
+            print_error("%s\n", error_message());
+        _exit(good ? 0 : 1);
     }
     for (int r = 0; r < RUNS; r++) {
         int status;
@@ -231,6 +234,34 @@ static void test_shared(void **state)
         assert_near(known.mean, sums[g] / (RUNS * EACH / 2.0));
     }
     assert_int_equal(memory_close(memory), ERR_NONE);
+}
+
+/* Runs that start at the same time and find no file: one makes it, the others wait. */
+static void test_made_by_several(void **state)
+{
+    (void)state;
+    enum { RUNS = 5, TIMES = 30 };
+    for (int i = 0; i < TIMES; i++) {
+        pid_t children[RUNS];
+        assert_true(unlink(path) == 0 || i == 0);
+        for (int r = 0; r < RUNS; r++) {
+            children[r] = fork();
+            assert_true(children[r] >= 0);
+            if (children[r] > 0)
+                continue;
+            struct memory *memory;
+            bool good = memory_open(&memory, path, "run", 1, &settings) == ERR_NONE &&
+                        memory_close(memory) == ERR_NONE;
+            if (!good)
+                print_error("%s\n", error_message());
+            _exit(good ? 0 : 1);
+        }
+        for (int r = 0; r < RUNS; r++) {
+            int status;
+            assert_int_equal(waitpid(children[r], &status, 0), children[r]);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+    }
 }
 
 static void assert_refused(enum error expected, const char *part)
@@ -280,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keeps_recipes_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_seeds_are_fresh, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_made_by_several, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_other_files, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
