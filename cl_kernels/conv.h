@@ -6,8 +6,8 @@
  *
  * Several networks of one shape, the members of a pack, can share each launch: image n of a tensor
  * belongs to member n / images, `images` being each member's in this call, and parameters of the
- * members lie a stride apart. Vector and tiled give the bytes that they give one by one; CLBlast
- * multiplies member after member.
+ * members lie a stride apart. Vector, winograd and tiled give the bytes that they give one by one;
+ * CLBlast multiplies member after member.
  *
  * All calls only enqueue on the device's in-order queue; nothing waits.
  */
@@ -71,8 +71,8 @@ struct conv_chain {
 /*
  * How a family cuts a convolution into tiles; a 0 leaves that to the family's own rule. All but the
  * sides change the time of a pass and not one bit of its results; only what conv_variants() lists
- * may be asked for. The first two decide how weights are packed. The sides, the same in all
- * variants of a plan, can be given so that a check of one shape tries what another shape uses.
+ * may be asked for. The first two decide how weights are packed. Of the sides, either may be asked
+ * for: all variants of a plan have the same, but a check may try what another shape uses.
  */
 struct conv_tiles {
     int group, group_transposed; /* vector, winograd: vectors in a weight group; tiled: channels */
@@ -86,7 +86,7 @@ struct conv_tiles {
  * `input` is the layout of x, `output` of y and `gradient` of dy (equal to `output` but for the
  * halo), `input_gradient` of dx. Halos: x needs at least kernel/2, dy at least kernel/2; y and dx
  * any. `family` may be CONV_AUTO (conv_family.h), and then `tiles` are zeros. What the tuner chose
- * (tuning.h) counts where `tiles` are zeros. `batch` is the
+ * (tuning.h) counts where `tiles.group` is 0. `batch` is the
  * largest number of images of a member in a call. `members` 0 counts as 1.
  */
 struct conv_plan {

@@ -25,6 +25,7 @@ _Static_assert(sizeof((struct winograd_args){0}.activations) == PACK_MAX * sizeo
 
 struct pass {
     struct winograd_pass tiles;
+    int items;         /* of a member, which share its chunks */
     cl_kernel weights; /* transforms the weights, or adds up their gradient */
     cl_kernel run;     /* does the rest */
 };
@@ -33,7 +34,6 @@ struct winograd_conv {
     struct device *device;
     struct conv_plan plan;
     struct pass forward, input_gradient, weight_gradient;
-    int items;
 };
 
 /* In smaller images most of a tile is padding: nothing is saved, and the few true terms of a weight
@@ -133,34 +133,39 @@ static void winograd_destroy(void *state)
     free(c);
 }
 
-/* Plans the passes; the kernels are not there yet. */
+static void plan_pass(struct pass *p, const struct conv_plan *plan, const struct device *device,
+                      enum winograd_kind kind)
+{
+    p->tiles = winograd_plan_pass(plan, kind);
+    int units = device_get_info(device)->compute_units;
+    int chunks = (plan->batch + p->tiles.chunk - 1) / p->tiles.chunk;
+    p->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
+    if (p->items > chunks)
+        p->items = chunks;
+}
+
+/* The kernels are not there yet. */
 static void winograd_plan(struct winograd_conv *c, const struct device *device,
                           const struct conv_plan *plan)
 {
     c->plan = *plan;
     conv_complete_tiles(&c->plan, device);
-    c->forward.tiles = winograd_plan_pass(&c->plan, WINOGRAD_FORWARD);
-    c->weight_gradient.tiles = winograd_plan_pass(&c->plan, WINOGRAD_WEIGHT_GRADIENT);
+    plan_pass(&c->forward, &c->plan, device, WINOGRAD_FORWARD);
+    plan_pass(&c->weight_gradient, &c->plan, device, WINOGRAD_WEIGHT_GRADIENT);
     if (plan->input_gradient.channels > 0)
-        c->input_gradient.tiles = winograd_plan_pass(&c->plan, WINOGRAD_INPUT_GRADIENT);
-    int units = device_get_info(device)->compute_units, chunk = c->forward.tiles.chunk;
-    int chunks = (plan->batch + chunk - 1) / chunk;
-    c->items = units == 1 ? 1 : ITEMS_PER_UNIT * units;
-    if (c->items > chunks)
-        c->items = chunks;
+        plan_pass(&c->input_gradient, &c->plan, device, WINOGRAD_INPUT_GRADIENT);
 }
 
-static size_t tile_floats(const struct winograd_conv *c, const struct winograd_pass *p)
+static size_t tile_floats(const struct winograd_conv *c, const struct pass *p)
 {
-    return (size_t)(c->plan.members * c->items) *
-           (winograd_read_floats(p) + winograd_written_floats(p));
+    return (size_t)(c->plan.members * p->items) *
+           (winograd_read_floats(&p->tiles) + winograd_written_floats(&p->tiles));
 }
 
 /* Of transformed weights, or of partial sums of them. */
-static size_t copies_floats(const struct winograd_conv *c, const struct winograd_pass *p,
-                            size_t copies)
+static size_t copies_floats(const struct winograd_conv *c, const struct pass *p, int copies)
 {
-    return (size_t)c->plan.members * copies * winograd_partial_floats(p);
+    return (size_t)(c->plan.members * copies) * winograd_partial_floats(&p->tiles);
 }
 
 static void winograd_scratch(size_t bytes[SCRATCH_COUNT], const struct device *device,
@@ -169,13 +174,13 @@ static void winograd_scratch(size_t bytes[SCRATCH_COUNT], const struct device *d
     struct winograd_conv c = {0};
     winograd_plan(&c, device, plan);
     size_t *tiles = &bytes[SCRATCH_WINOGRAD_TILES], *weights = &bytes[SCRATCH_WINOGRAD_WEIGHTS];
-    conv_raise_scratch(tiles, tile_floats(&c, &c.forward.tiles));
-    conv_raise_scratch(weights, copies_floats(&c, &c.forward.tiles, 1));
-    conv_raise_scratch(tiles, tile_floats(&c, &c.weight_gradient.tiles));
-    conv_raise_scratch(weights, copies_floats(&c, &c.weight_gradient.tiles, (size_t)c.items));
+    conv_raise_scratch(tiles, tile_floats(&c, &c.forward));
+    conv_raise_scratch(weights, copies_floats(&c, &c.forward, 1));
+    conv_raise_scratch(tiles, tile_floats(&c, &c.weight_gradient));
+    conv_raise_scratch(weights, copies_floats(&c, &c.weight_gradient, c.weight_gradient.items));
     if (plan->input_gradient.channels > 0) {
-        conv_raise_scratch(tiles, tile_floats(&c, &c.input_gradient.tiles));
-        conv_raise_scratch(weights, copies_floats(&c, &c.input_gradient.tiles, 1));
+        conv_raise_scratch(tiles, tile_floats(&c, &c.input_gradient));
+        conv_raise_scratch(weights, copies_floats(&c, &c.input_gradient, 1));
     }
 }
 
@@ -276,7 +281,7 @@ static enum error transform_weights(struct winograd_conv *c, const struct pass *
 }
 
 static enum error scratch_for(cl_mem *tiles, cl_mem *weights, struct winograd_conv *c,
-                              const struct winograd_pass *p, size_t weight_copies)
+                              const struct pass *p, int weight_copies)
 {
     enum error err =
         device_scratch(tiles, c->device, SCRATCH_WINOGRAD_TILES, sizeof(float) * tile_floats(c, p));
@@ -294,7 +299,7 @@ static enum error run(struct winograd_conv *c, const struct pass *p, const cl_me
     for (int i = 0; i < 10; i++)
         launch_buffer(&launch, buffers[i]);
     launch_struct(&launch, args, sizeof *args);
-    return launch_run(&launch, (size_t)c->items, (size_t)c->plan.members, 1);
+    return launch_run(&launch, (size_t)p->items, (size_t)c->plan.members, 1);
 }
 
 static enum error winograd_forward(void *state, cl_mem x, struct span weights,
@@ -304,7 +309,7 @@ static enum error winograd_forward(void *state, cl_mem x, struct span weights,
     struct winograd_conv *c = state;
     const struct pass *p = &c->forward;
     cl_mem tiles, u;
-    TRY(scratch_for(&tiles, &u, c, &p->tiles, 1));
+    TRY(scratch_for(&tiles, &u, c, p, 1));
     TRY(transform_weights(c, p, weights, u));
     struct winograd_args args = arguments(&p->tiles, images);
     pack_activations(args.activations, epilogue->activation, epilogue->each, c->plan.members);
@@ -331,7 +336,7 @@ static enum error winograd_input_gradient(void *state, cl_mem dy, struct span tr
     bool chained = chain != NULL && chain->activation != ACT_COUNT;
     bool sums = chain != NULL && chain->sums != NULL;
     cl_mem tiles, u;
-    TRY(scratch_for(&tiles, &u, c, &p->tiles, 1));
+    TRY(scratch_for(&tiles, &u, c, p, 1));
     TRY(transform_weights(c, p, transposed, u));
     struct winograd_args args = arguments(&p->tiles, images);
     pack_activations(args.activations, chained ? chain->activation : ACT_COUNT,
@@ -364,33 +369,33 @@ static enum error winograd_weight_gradient(void *state, cl_mem x, cl_mem dy, str
     (void)split_stride; /* one split for the caller */
     enum error err = ERR_NONE;
     struct winograd_conv *c = state;
-    const struct winograd_pass *p = &c->weight_gradient.tiles;
-    struct winograd_args args = arguments(p, images);
-    args.partial = (int)winograd_partial_floats(p);
+    const struct pass *p = &c->weight_gradient;
+    struct winograd_args args = arguments(&p->tiles, images);
+    args.partial = (int)winograd_partial_floats(&p->tiles);
     cl_mem tiles, partial;
-    TRY(scratch_for(&tiles, &partial, c, p, (size_t)c->items));
+    TRY(scratch_for(&tiles, &partial, c, p, p->items));
     struct launch launch;
-    launch_start(&launch, c->device, c->weight_gradient.run, "winograd_weight_gradient");
+    launch_start(&launch, c->device, p->run, "winograd_weight_gradient");
     launch_buffer(&launch, x);
     launch_buffer(&launch, dy);
     launch_buffer(&launch, partial);
     launch_buffer(&launch, tiles);
     launch_struct(&launch, &args, sizeof args);
-    TRY(launch_run(&launch, (size_t)c->items, (size_t)c->plan.members, 1));
+    TRY(launch_run(&launch, (size_t)p->items, (size_t)c->plan.members, 1));
 
-    struct winograd_sum_args sum = {.items = c->items,
+    struct winograd_sum_args sum = {.items = p->items,
                                     .partial = args.partial,
-                                    .channels = p->channels,
-                                    .groups = p->groups,
+                                    .channels = p->tiles.channels,
+                                    .groups = p->tiles.groups,
                                     .dw = (int)dw.offset,
                                     .db = db.buffer != NULL ? (int)db.offset : -1,
                                     .member_stride = (int)dw.stride};
-    launch_start(&launch, c->device, c->weight_gradient.weights, "winograd_weight_sum");
+    launch_start(&launch, c->device, p->weights, "winograd_weight_sum");
     launch_buffer(&launch, partial);
     launch_buffer(&launch, dw.buffer);
     launch_struct(&launch, &sum, sizeof sum);
-    TRY(launch_run(&launch, (size_t)(p->phases_from * p->channels), (size_t)p->groups,
-                   (size_t)c->plan.members));
+    TRY(launch_run(&launch, (size_t)(p->tiles.phases_from * p->tiles.channels),
+                   (size_t)p->tiles.groups, (size_t)c->plan.members));
 out:
     return err;
 }

@@ -5,10 +5,12 @@
  *
  *     y = A' [ (G w G') . (B' x B) ] A      x: SIDE x SIDE input tile, w: kernel, y: OUT x OUT
  *
- * the product in the middle summed over input channels: SIDE * SIDE matrix products. A pixel of y
- * takes 2.25 multiplications a channel pair (3x3) where the direct sum takes 9, and 9 or 5.4 (5x5)
- * where it takes 25. The input gradient is the same convolution of dy with flipped taps; the weight
- * gradient is the derivative of the formula: dw = G' [ (A dy A') . (B' x B) ] G, summed over tiles.
+ * the product in the middle summed over input channels: SIDE * SIDE matrix products. With SIDE 6 a
+ * pixel of y takes 2.25 multiplications a channel pair (3x3) where the direct sum takes 9, and 9
+ * (5x5) where it takes 25; with SIDE 7 it takes 1.96 and 5.4. The input gradient is the same
+ * convolution of dy with flipped taps; the weight gradient is the derivative of the formula:
+ *
+ *     dw = G' [ (A dy A') . (B' x B) ] G, summed over tiles
  *
  * Stride 2: pixels of even and of odd rows, of even and of odd columns, are four images of half the
  * size, its phases, and
@@ -17,7 +19,8 @@
  *
  * is the sum of convolutions of stride 1: with 3 taps a line over even pixels, with 2 over odd
  * ones, whose third is zero here. So the phases of x are as many more channels; those of dx, in the
- * input gradient, as many more output channels: 7.6 multiplications where the direct sum takes 25.
+ * input gradient, as many more output channels: 7.6 multiplications (SIDE 7: 6.8) where the direct
+ * sum takes 25.
  *
  * A work-item goes over its images in chunks whose transformed tiles stay in the cache, in scratch
  * memory of its own. What is read and written after the products of a chunk is fetched during them

@@ -6,7 +6,7 @@ enum {
     LARGE_TILE = 7,      /* rounds worse: only where it saves much and sums have many terms */
     LARGE_PERCENT = 90,  /* of the products with small tiles, at most */
     LARGE_CHANNELS = 8,  /* at least */
-    LARGE_PIXELS = 1000, /* of a batch's output images, at least */
+    LARGE_PIXELS = 1000, /* of a full batch's output images, at least */
     MOST_CHUNK = 16,     /* images */
     LEAST_COLUMNS = 32,  /* tiles of a chunk, where the batch has as many */
     STRIP_COLUMNS = 48   /* of a strip, where an image has more than one */
@@ -129,7 +129,7 @@ size_t winograd_written_floats(const struct winograd_pass *p)
     return points(p) * (size_t)(p->phases_to * p->to.blocks * p->to.lanes) * (size_t)p->columns;
 }
 
-size_t winograd_weight_floats(const struct winograd_pass *p)
+static size_t weight_floats(const struct winograd_pass *p)
 {
     return points(p) * (size_t)(p->phases_from * p->channels) *
            (size_t)(p->phases_to * p->to.blocks * p->to.lanes);
@@ -137,5 +137,5 @@ size_t winograd_weight_floats(const struct winograd_pass *p)
 
 size_t winograd_partial_floats(const struct winograd_pass *p)
 {
-    return winograd_weight_floats(p) + (size_t)(p->to.blocks * p->to.lanes);
+    return weight_floats(p) + (size_t)(p->to.blocks * p->to.lanes);
 }

@@ -30,11 +30,10 @@ int winograd_side(const struct conv_plan *plan, bool weight_gradient);
 /* `plan->tiles` is complete. */
 struct winograd_pass winograd_plan_pass(const struct conv_plan *plan, enum winograd_kind kind);
 
-/* Floats of the transformed tiles of a strip, read and written; of the transformed weights; of an
-   item's partial sums: as many, and the bias. */
+/* Floats of the transformed tiles of a strip, read and written; of an item's partial sums:
+   transformed weights and the bias. */
 size_t winograd_read_floats(const struct winograd_pass *p);
 size_t winograd_written_floats(const struct winograd_pass *p);
-size_t winograd_weight_floats(const struct winograd_pass *p);
 size_t winograd_partial_floats(const struct winograd_pass *p);
 
 #endif

@@ -19,10 +19,10 @@ enum {
     SMALL_HEIGHT = 7,
     SMALL_WIDTH = 17,    /* more than a register tile */
     SMALL_CHANNELS = 64, /* as many as the largest group of a register tile */
-    SMALL_PIXELS = 150,  /* of all images: in a gradient of few terms winograd's rounding, which is
+    FEW_PIXELS = 150,    /* of all images: in a gradient of few terms winograd's rounding, which is
                             that of a whole tile, is more than a batch ever sees */
-    LARGE_PIXELS = 700,  /* the same, where winograd's tiles are larger than */
-    SMALL_SIDE = 6
+    MANY_PIXELS = 700,   /* the same with its larger tiles */
+    SMALL_SIDE = 6       /* pixels, of its smaller ones */
 };
 
 static const double clearly = 0.97;      /* of the rule's time */
@@ -78,7 +78,7 @@ static struct conv_case small_case(const struct tune_class *class, const struct 
     int out = class->channels_out > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_out;
     int height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT;
     int width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH;
-    int pixels = tiles->weight_side > SMALL_SIDE ? LARGE_PIXELS : SMALL_PIXELS;
+    int pixels = tiles->weight_side > SMALL_SIDE ? MANY_PIXELS : FEW_PIXELS;
     int images = (pixels + height * width - 1) / (height * width);
     return (struct conv_case){
         .shape = {in > 8 ? in - 1 : in, out - 1, class->kernel, class->stride},

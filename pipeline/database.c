@@ -48,7 +48,7 @@ enum error database_use_wal(const struct database *database, const char *act)
         int code = sqlite3_exec(database->sqlite, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
         bool vanished =
             (code & 0xff) == SQLITE_IOERR && sqlite3_system_errno(database->sqlite) == ENOENT;
-        bool again = vanished || (code & 0xff) == SQLITE_BUSY;
+        bool again = vanished || (code & 0xff) == SQLITE_BUSY || code == SQLITE_PROTOCOL;
         if (!again || clock_monotonic_s() > deadline_s)
             return database_check(database, code, act);
         sqlite3_sleep(5);

@@ -30,6 +30,11 @@ enum error database_check(const struct database *database, int code, const char 
 /* Runs statements that give no rows. */
 enum error database_run(const struct database *database, const char *sql, const char *act);
 
+/* Makes the file's journal a write-ahead log. Several processes may do so with a new file at once:
+   SQLite then does not wait by itself: it says at once that the file is locked, or that a journal,
+   which another one has just removed, is not there. */
+enum error database_use_wal(const struct database *database, const char *act);
+
 /* One number that a PRAGMA or SELECT gives. */
 enum error database_number(int64_t *number, const struct database *database, const char *sql,
                            const char *act);

@@ -248,6 +248,8 @@ static enum error serve(int socket, void *user)
             break;
         TRY(send_answer(socket, &answer, prepare(&bench, &request, &answer)));
         TRY(child_receive(socket, &shot, sizeof shot));
+        if (shot.kind == REQUEST_END)
+            break;
         if (shot.kind == REQUEST_SKIP) /* not all children could prepare */
             continue;
         enum error worked = work(&bench, &request, &answer);
@@ -260,14 +262,13 @@ out:
 
 /* ---- in the parent ---- */
 
-/* To the children that have not ended. */
-static enum error send_all(struct measure *measure, const struct request *request)
+/* To the children that have not ended. What became of one that cannot be reached, receive() says.
+ */
+static void send_all(struct measure *measure, const struct request *request)
 {
-    enum error err = ERR_NONE;
-    for (size_t i = 0; i < measure->started && err == ERR_NONE; i++)
+    for (size_t i = 0; i < measure->started; i++)
         if (measure->children[i].pid > 0)
-            err = child_send(measure->children[i].socket, request, sizeof *request);
-    return err;
+            child_send(measure->children[i].socket, request, sizeof *request);
 }
 
 enum error measure_begin(struct measure **out, const struct slot *slots, size_t slot_count,
@@ -358,7 +359,7 @@ static enum error ask_all(struct answer *sum, struct measure *measure,
 {
     enum error err = ERR_NONE;
     *sum = (struct answer){0};
-    TRY(send_all(measure, request));
+    send_all(measure, request);
     char reason[sizeof((struct answer *)NULL)->message] = "";
     for (size_t i = 0; i < measure->started; i++) {
         struct answer answer;
@@ -372,7 +373,7 @@ static enum error ask_all(struct answer *sum, struct measure *measure,
         send_all(measure, &(struct request){.kind = REQUEST_SKIP});
         return error_set(err, "%s", reason);
     }
-    TRY(send_all(measure, request));
+    send_all(measure, request);
     for (size_t i = 0; i < measure->started; i++) {
         struct answer answer;
         TRY(receive(&answer, measure, i));

@@ -123,9 +123,10 @@ static void test_tiles(void **state)
 {
     enum conv_family family = *(const enum conv_family *)*state;
     static const struct conv_case tiled_cases[] = {
-        {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},  {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
-        {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0}, {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
-        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2}, {{33, 64, 5, 2}, 13, 18, 5, 4, ACT_RELU, 0},
+        {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},    {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
+        {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0},   {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
+        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2},   {{33, 64, 5, 2}, 13, 18, 5, 4, ACT_RELU, 0},
+        {{9, 64, 5, 1}, 7, 9, 17, 16, ACT_SWISH, 0},
     };
     int most = 0;
     for (size_t i = 0; i < sizeof tiled_cases / sizeof *tiled_cases; i++) {
@@ -164,8 +165,8 @@ static void test_large_tiles(void **state)
     } large[] = {
         {{{31, 33, 5, 1}, 14, 14, 6, 6, ACT_GELU, 0}, 7, 7},
         {{{48, 8, 5, 1}, 7, 9, 17, 16, ACT_RELU, 1}, 7, 7},
-        {{{17, 40, 5, 1}, 28, 27, 2, 2, ACT_TANH, 0}, 7, 7},
-        {{{65, 24, 5, 1}, 5, 11, 3, 2, ACT_SIGMOID, 0}, 7, 6},
+        {{{17, 40, 5, 1}, 28, 29, 2, 2, ACT_TANH, 0}, 7, 7},
+        {{{65, 24, 5, 1}, 5, 11, 6, 5, ACT_SIGMOID, 0}, 7, 6},
         {{{33, 17, 3, 1}, 14, 13, 6, 6, ACT_RELU, 0}, 6, 7},
         {{{8, 40, 3, 1}, 9, 10, 12, 11, ACT_SWISH, 0}, 6, 7},
         {{{24, 33, 5, 2}, 28, 27, 6, 5, ACT_RELU, 0}, 6, 7},
@@ -175,9 +176,6 @@ static void test_large_tiles(void **state)
         const struct conv_tiles small_tiles = {.side = 6, .weight_side = 6};
         struct conv_tiles variants[CONV_VARIANTS_MAX];
         struct conv_outcome rule, small;
-        run(family, c);
-        if (family != CONV_WINOGRAD)
-            continue;
         list_variants(variants, family, c);
         assert_int_equal(variants[0].side, large[i].side);
         assert_int_equal(variants[0].weight_side, large[i].weight_side);
@@ -247,8 +245,8 @@ int main(int argc, char **argv)
     } kinds[] = {{"cases", test_cases},
                  {"random cases", test_random_cases},
                  {"tiles", test_tiles},
-                 {"large tiles", test_large_tiles},
-                 {"NaN is seen", test_nan_is_seen}};
+                 {"NaN is seen", test_nan_is_seen},
+                 {"large tiles", test_large_tiles}}; /* the last: winograd's */
     enum { KINDS = sizeof kinds / sizeof *kinds, FAMILIES = sizeof families / sizeof *families };
     int failures = 0, found = 0;
     for (int f = 0; f < FAMILIES; f++) {
@@ -257,10 +255,11 @@ int main(int argc, char **argv)
             continue;
         found++;
         struct CMUnitTest tests[KINDS];
-        for (int k = 0; k < KINDS; k++)
+        size_t count = families[f] == CONV_WINOGRAD ? KINDS : KINDS - 1;
+        for (size_t k = 0; k < count; k++)
             tests[k] =
                 (struct CMUnitTest){kinds[k].name, kinds[k].function, NULL, NULL, &families[f]};
-        failures += _cmocka_run_group_tests(family, tests, KINDS, open_device, close_device);
+        failures += _cmocka_run_group_tests(family, tests, count, open_device, close_device);
     }
     return failures > 0 || found == 0;
 }
