@@ -123,9 +123,9 @@ static void test_tiles(void **state)
 {
     enum conv_family family = *(const enum conv_family *)*state;
     static const struct conv_case tiled_cases[] = {
-        {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},    {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
-        {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0},   {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
-        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2},   {{33, 64, 5, 2}, 13, 18, 5, 4, ACT_RELU, 0},
+        {{33, 64, 3, 1}, 7, 9, 5, 4, ACT_RELU, 0},   {{64, 33, 3, 2}, 9, 14, 3, 2, ACT_SWISH, 1},
+        {{3, 96, 5, 2}, 11, 12, 2, 2, ACT_TANH, 0},  {{72, 40, 1, 1}, 5, 6, 3, 3, ACT_SIGMOID, 0},
+        {{24, 17, 3, 1}, 5, 28, 2, 1, ACT_GELU, 2},  {{33, 64, 5, 2}, 13, 18, 5, 4, ACT_RELU, 0},
         {{9, 64, 5, 1}, 7, 9, 17, 16, ACT_SWISH, 0},
     };
     int most = 0;

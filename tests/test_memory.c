@@ -190,6 +190,15 @@ static void test_seeds_are_fresh(void **state)
     assert_int_equal(memory_close(memory), ERR_NONE);
 }
 
+static void await_all(const pid_t *children, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
 /* Several processes, each adding to the same genome: no training is lost, none counted twice. */
 static void test_shared(void **state)
 {
@@ -218,11 +227,7 @@ static void test_shared(void **state)
             print_error("%s\n", error_message());
         _exit(good ? 0 : 1);
     }
-    for (int r = 0; r < RUNS; r++) {
-        int status;
-        assert_int_equal(waitpid(children[r], &status, 0), children[r]);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    }
+    await_all(children, RUNS);
     double sums[2] = {0};
     for (int r = 0; r < RUNS; r++)
         for (int i = 0; i < EACH; i++)
@@ -256,11 +261,7 @@ static void test_made_by_several(void **state)
                 print_error("%s\n", error_message());
             _exit(good ? 0 : 1);
         }
-        for (int r = 0; r < RUNS; r++) {
-            int status;
-            assert_int_equal(waitpid(children[r], &status, 0), children[r]);
-            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        }
+        await_all(children, RUNS);
     }
 }
 
