@@ -175,8 +175,9 @@ void transform_input(global const float *x, global float *v, int first, int last
                         {
                             d[MIRROR(row, SIDE)] = (xvec)(0.0f);
                             if (row < down && column < across)
-                                d[MIRROR(row, SIDE)] = XLOAD(from + X_STRIDE * row * a->x.row +
-                                               X_STRIDE * column * X_LANES);
+                                d[MIRROR(row, SIDE)] =
+                                    XLOAD(from + X_STRIDE * row * a->x.row +
+                                          X_STRIDE * column * X_LANES);
                         }
                         input_line(d, o);
                         _Pragma("unroll") for (int i = 0; i < SIDE; i++)

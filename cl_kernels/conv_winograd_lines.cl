@@ -99,6 +99,17 @@ void input_line(const xvec d[SIDE], xvec o[SIDE])
     o[LAST] = zero_at_all(d + ZERO);
 }
 
+/* sum[i] += root[k] to the power i, times what a pair has for even or for odd i. */
+void add_powers(vec even, vec odd, int k, vec *sum, int count)
+{
+    float power = 1.0f;
+    _Pragma("unroll") for (int i = 0; i < count; i++)
+    {
+        sum[i] = fma((vec)(power), i % 2 == 0 ? even : odd, sum[i]);
+        power *= root[k];
+    }
+}
+
 /* y = A' m */
 void output_line(const vec m[SIDE], vec y[OUT])
 {
@@ -109,13 +120,7 @@ void output_line(const vec m[SIDE], vec y[OUT])
     _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
     {
         const vec plus = m[ZERO + 2 * k], minus = m[ZERO + 2 * k + 1];
-        const vec even = plus + minus, odd = plus - minus;
-        float power = 1.0f;
-        _Pragma("unroll") for (int i = 0; i < OUT; i++)
-        {
-            y[i] = fma((vec)(power), i % 2 == 0 ? even : odd, y[i]);
-            power *= root[k];
-        }
+        add_powers(plus + minus, plus - minus, k, y, OUT);
     }
 }
 
@@ -170,13 +175,7 @@ void weight_gradient_line(const vec u[SIDE], vec w[LINE])
     _Pragma("unroll") for (int k = 0; k < PAIRS; k++)
     {
         const vec plus = u[ZERO + 2 * k], minus = u[ZERO + 2 * k + 1];
-        const vec even = (plus + minus) * (0.5f / distances(k));
-        const vec odd = (plus - minus) * (0.5f / distances(k));
-        float power = 1.0f;
-        _Pragma("unroll") for (int i = 0; i < LINE; i++)
-        {
-            w[i] = fma((vec)(power), i % 2 == 0 ? even : odd, w[i]);
-            power *= root[k];
-        }
+        const float scale = 0.5f / distances(k);
+        add_powers((plus + minus) * scale, (plus - minus) * scale, k, w, LINE);
     }
 }

@@ -1,9 +1,7 @@
 #include "cl_kernels/conv_winograd_plan.h"
 
 enum {
-    PIXELS = WINOGRAD_PIXELS,
-    SMALL_TILE = 6,      /* pixels of an input tile's side */
-    LARGE_TILE = 7,      /* rounds worse: only where it saves much and sums have many terms */
+    /* Large tiles round worse: they are for where they save much and sums have many terms. */
     LARGE_PERCENT = 90,  /* of the products with small tiles, at most */
     LARGE_CHANNELS = 8,  /* at least */
     LARGE_PIXELS = 1000, /* of a full batch's output images, at least */
@@ -48,8 +46,9 @@ int winograd_side(const struct conv_plan *plan, bool weight_gradient)
     bool exact = weight_gradient ? pixels >= LARGE_PIXELS
                                  : line_taps(s) > 3 && s->channels_in >= LARGE_CHANNELS &&
                                        s->channels_out >= LARGE_CHANNELS;
-    bool saves = 100 * products(plan, LARGE_TILE) <= LARGE_PERCENT * products(plan, SMALL_TILE);
-    return exact && saves ? LARGE_TILE : SMALL_TILE;
+    bool saves =
+        100 * products(plan, WINOGRAD_LARGE) <= LARGE_PERCENT * products(plan, WINOGRAD_SMALL);
+    return exact && saves ? WINOGRAD_LARGE : WINOGRAD_SMALL;
 }
 
 static int round_up(int value, int unit)
@@ -59,7 +58,7 @@ static int round_up(int value, int unit)
 
 /* Enough images for LEAST_COLUMNS tiles, then as many as waste the fewest places; or, of large
    images, strips of as many tiles, so that what is transformed stays in the cache. Follows from the
-   rule's PIXELS, whatever the tiles: it decides the order of sums over a batch. */
+   rule's pixels, whatever the tiles: it decides the order of sums over a batch. */
 static void choose_chunk(struct winograd_pass *p, int batch)
 {
     int tiles = p->tiles_y * p->tiles_x, strips = tiles / STRIP_COLUMNS;
@@ -68,11 +67,11 @@ static void choose_chunk(struct winograd_pass *p, int batch)
     if (strips > 1) {
         p->chunk = 1;
         p->strip = (p->tiles_y + strips - 1) / strips;
-        p->columns = round_up(round_up(p->strip * p->tiles_x, PIXELS), p->pixels);
+        p->columns = round_up(round_up(p->strip * p->tiles_x, WINOGRAD_PIXELS), p->pixels);
         return;
     }
     for (int chunk = 1; chunk <= MOST_CHUNK && chunk <= batch; chunk++) {
-        int columns = round_up(chunk * tiles, PIXELS);
+        int columns = round_up(chunk * tiles, WINOGRAD_PIXELS);
         double waste = (double)columns / (chunk * tiles) - 1.0;
         bool enough = chunk * tiles >= LEAST_COLUMNS || chunk == MOST_CHUNK || chunk == batch;
         if (enough && waste < least_waste - 0.005) {
@@ -103,7 +102,7 @@ struct winograd_pass winograd_plan_pass(const struct conv_plan *plan, enum winog
         .phases_to = gradient ? phases : 1,
         .pixels = gradient                   ? tiles->input_gradient
                   : kind == WINOGRAD_FORWARD ? tiles->forward
-                                             : PIXELS,
+                                             : WINOGRAD_PIXELS,
         .side = kind == WINOGRAD_WEIGHT_GRADIENT ? tiles->weight_side : tiles->side,
     };
     p.groups = p.to.blocks / p.vectors;

@@ -7,7 +7,11 @@
 
 #include "cl_kernels/conv.h"
 
-enum { WINOGRAD_PIXELS = 8 }; /* output tiles in a register tile, by the rule */
+enum {
+    WINOGRAD_PIXELS = 8, /* output tiles in a register tile, by the rule */
+    WINOGRAD_SMALL = 6,  /* pixels of an input tile's side */
+    WINOGRAD_LARGE = 7
+};
 
 enum winograd_kind { WINOGRAD_FORWARD, WINOGRAD_INPUT_GRADIENT, WINOGRAD_WEIGHT_GRADIENT };
 
@@ -23,7 +27,7 @@ struct winograd_pass {
                                       whole register tiles */
 };
 
-/* Pixels of an input tile's side, 6 or 7: of both results, whatever the batch, or of the weight
+/* WINOGRAD_SMALL or WINOGRAD_LARGE: of both results, whatever the batch, or of the weight
    gradient. */
 int winograd_side(const struct conv_plan *plan, bool weight_gradient);
 

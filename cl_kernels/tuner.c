@@ -8,6 +8,7 @@
 
 #include "cl_kernels/check_conv.h"
 #include "cl_kernels/conv_family.h"
+#include "cl_kernels/conv_winograd_plan.h"
 #include "cl_kernels/tuning.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/rng.h"
@@ -21,8 +22,7 @@ enum {
     SMALL_CHANNELS = 64, /* as many as the largest group of a register tile */
     FEW_PIXELS = 150,    /* of all images: in a gradient of few terms winograd's rounding, which is
                             that of a whole tile, is more than a batch ever sees */
-    MANY_PIXELS = 700,   /* the same with its larger tiles */
-    SMALL_SIDE = 6       /* pixels, of its smaller ones */
+    MANY_PIXELS = 700    /* the same with its large tiles */
 };
 
 static const double clearly = 0.97;      /* of the rule's time */
@@ -78,7 +78,7 @@ static struct conv_case small_case(const struct tune_class *class, const struct 
     int out = class->channels_out > SMALL_CHANNELS ? SMALL_CHANNELS : class->channels_out;
     int height = class->height < SMALL_HEIGHT ? class->height : SMALL_HEIGHT;
     int width = class->width < SMALL_WIDTH ? class->width : SMALL_WIDTH;
-    int pixels = tiles->weight_side > SMALL_SIDE ? MANY_PIXELS : FEW_PIXELS;
+    int pixels = tiles->weight_side == WINOGRAD_LARGE ? MANY_PIXELS : FEW_PIXELS;
     int images = (pixels + height * width - 1) / (height * width);
     return (struct conv_case){
         .shape = {in > 8 ? in - 1 : in, out - 1, class->kernel, class->stride},

@@ -262,8 +262,7 @@ out:
 
 /* ---- in the parent ---- */
 
-/* To the children that have not ended. What became of one that cannot be reached, receive() says.
- */
+/* To the children that have not ended. Of one that cannot be reached, receive() says why. */
 static void send_all(struct measure *measure, const struct request *request)
 {
     for (size_t i = 0; i < measure->started; i++)

@@ -100,8 +100,7 @@ static void test_tiled(void **state)
     }
 }
 
-/* Winograd's kernels have no races to find; that they read and write nothing outside is seen, too.
- */
+/* No races are to be found in Winograd's kernels, but what they read or write outside is. */
 static void test_winograd(void **state)
 {
     (void)state;
